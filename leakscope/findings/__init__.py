@@ -1,0 +1,1 @@
+"""Results as frozen plain data, usable after the heap is gone."""

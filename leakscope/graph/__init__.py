@@ -1,0 +1,1 @@
+"""The object graph in columns; knows no file, process or screen."""

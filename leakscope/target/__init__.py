@@ -1,0 +1,1 @@
+"""Bytes of a live process: found, stopped, copied, let go."""
