@@ -27,7 +27,7 @@ class LoadedModule:
     data_ranges: tuple[tuple[int, int], ...]
     """``[start, end)`` of its writable memory: .data, .bss and what lies between, in ascending order."""
     symbols: dict[str, int]
-    """Runtime addresses of the symbols that were asked for and found: ``PyType_Type``, ``_PyRuntime``, ``Py_Version``."""
+    """Runtime addresses of those of Python's symbols that it defines: ``PyType_Type``, ``_PyRuntime`` ..."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,10 @@ class MemoryImage:
     """The executable first; ascending by nothing else."""
     threads: tuple[StoppedThread, ...]
     stacks: tuple[tuple[int, int], ...]
-    """``[start, end)`` of the mapping that holds each thread's stack pointer, in the order of ``threads``; (0, 0) unknown."""
+    """``[start, end)`` of the mapping that each thread's stack pointer lies in, as ``threads``; (0, 0) unknown."""
     executable: str
+    version: str
+    """Of CPython, such as ``3.10.13``."""
     facts: CaptureFacts
     read_only: Callable[[int, int], bytes | None]
     """``read_only(address, length)``: bytes of a mapping that is not in ``buffer`` (.rodata), or None."""

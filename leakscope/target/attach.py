@@ -1,0 +1,229 @@
+"""``capture``: from a PID to a ``MemoryImage``; the one door into ``target`` for the other rooms."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from leakscope.errors import AttachError, TargetGoneError, UsageError
+from leakscope.target.copy import Copied, Room, copy_ranges, pack, total_bytes
+from leakscope.target.elf import HEADER_BYTES, Headers, parse_headers
+from leakscope.target.image import CaptureFacts, LoadedModule, MemoryImage, StoppedThread
+from leakscope.target.libc import read_memory, share_memory
+from leakscope.target.live import ReadOnlyMemory
+from leakscope.target.maps import Mapping, mapping_at, read_maps
+from leakscope.target.modules import load_modules
+from leakscope.target.proc import access, gone, read_stat, read_status, started_at, threads
+from leakscope.target.residency import Ranges, Residency, whole
+from leakscope.target.runtimes import Identity, identify, require_supported
+from leakscope.target.stop import traced_error, while_stopped
+
+Progress = Callable[[str, float], None]
+_STRATEGIES = ("copy", "none")
+_SLACK_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What was read while the target stood: the list of mappings and which ranges were copied."""
+
+    mappings: list[Mapping]
+    ranges: Ranges
+    unreadable: list[tuple[int, int]]
+    room: Room
+
+
+def capture(pid: int, pause: str = "copy", progress: Progress | None = None) -> MemoryImage:
+    """Copies all private writable memory of a CPython process.
+
+    ``pause``: ``copy`` stops the process while its memory is copied, ``none`` copies while it runs.
+    ``progress(stage, fraction)`` is called between stages, never while the process stands.
+    Raises UsageError, and AttachError or one of its kinds.
+    """
+    if pause not in _STRATEGIES:
+        raise UsageError(f"Unknown way to pause: {pause}", "Use --pause copy or --pause none.")
+    if pid == os.getpid():
+        raise AttachError(f"Process {pid} is leakscope itself", "It cannot stop and read itself at once.")
+    report = progress or (lambda stage, fraction: None)
+    report("look", 0.0)
+    identity = identify(pid)
+    version = require_supported(identity)
+    _refuse_vfork_child(identity)
+    with access(pid), Residency(pid) as residency, ThreadPoolExecutor(1, "leakscope-copy") as helper:
+        report("prepare", 0.1)
+        taker = _Taker(identity, residency, helper)
+        report("copy", 0.5)
+        captured_at = time.time()
+        taken, stood, pause_s = taker.take_stopped() if pause == "copy" else taker.take_running()
+    report("pack", 0.9)
+    copied = pack(taken.ranges, taken.room, taken.unreadable)
+    image = _image(identity, version, taken, stood, copied, taker, (pause, pause_s, captured_at))
+    report("done", 1.0)
+    return image
+
+
+class _Taker:
+    """Does everything that takes time before the target is stopped, and little while it stands."""
+
+    def __init__(self, identity: Identity, residency: Residency, helper: ThreadPoolExecutor) -> None:
+        self.identity = identity
+        self._residency = residency
+        self._helper = helper
+        self.headers = _HeaderReader(identity.pid)
+        self.modules(identity.mappings)  # fills the cache of headers
+        estimate = total_bytes(self._ranges(read_maps(identity.pid)))
+        self._room = _make_room(estimate + estimate // 16 + _SLACK_BYTES)
+        helper.submit(int).result()  # its thread exists from now on
+
+    def modules(self, mappings: Sequence[Mapping]) -> list[LoadedModule]:
+        return load_modules(mappings, self.identity.executable, self.headers, self.identity.symbols)
+
+    def take_stopped(self) -> tuple[_Taken, tuple[StoppedThread, ...], float]:
+        tracer = int(read_status(self.identity.pid).get("TracerPid", "0"))
+        if tracer:
+            raise traced_error(self.identity.pid, tracer)
+        with _no_garbage_collection():
+            halted = while_stopped(self.identity.pid, self._take)
+        return halted.result, halted.threads, halted.pause_s
+
+    def take_running(self) -> tuple[_Taken, tuple[StoppedThread, ...], float]:
+        taken = self._take(lambda: None)
+        return taken, tuple(StoppedThread(tid, 0, ()) for tid in threads(self.identity.pid)), 0.0
+
+    def _take(self, check: Callable[[], None]) -> _Taken:
+        pid = self.identity.pid
+        with access(pid):
+            if read_stat(pid).started != self.identity.stat.started:
+                raise gone(pid)
+            mappings = read_maps(pid)
+            if not _same_program(self.identity, mappings):
+                raise TargetGoneError(
+                    f"Process {pid} has become another program (exec) meanwhile", "Try again."
+                )
+            ranges = self._ranges(mappings)
+            total = total_bytes(ranges)
+            room = self._room if total <= len(self._room.bytes) else _make_room(total)
+            unreadable = copy_ranges(pid, ranges, room.bytes, self._helper, check)
+        return _Taken(mappings, ranges, unreadable, room)
+
+    def _ranges(self, mappings: Sequence[Mapping]) -> Ranges:
+        areas = [(mapping.start, mapping.end) for mapping in mappings if mapping.is_own_memory]
+        try:
+            return self._residency.resident(areas)
+        except PermissionError:
+            return whole(areas)
+
+
+def _same_program(identity: Identity, mappings: Sequence[Mapping]) -> bool:
+    """Whether the files that hold Python's symbols still lie where they lay."""
+    before = {
+        mapping[:7]
+        for mapping in identity.mappings
+        if mapping.path in identity.symbols and not mapping.writable
+    }
+    return before <= {mapping[:7] for mapping in mappings}
+
+
+class _HeaderReader:
+    """Reads ELF headers where they were loaded; remembers them, since the target may be gone later."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._seen: dict[int, Headers | None] = {}
+
+    def __call__(self, address: int) -> Headers | None:
+        if address not in self._seen:
+            try:
+                self._seen[address] = parse_headers(read_memory(self._pid, address, HEADER_BYTES))
+            except OSError:
+                return None
+        return self._seen[address]
+
+
+def _make_room(size: int) -> Room:
+    """Raises AttachError rather than let the kernel kill somebody for memory, the target perhaps."""
+    available = _memory_available()
+    if size > available:
+        raise AttachError(
+            f"The copy needs {size >> 20} MiB, and {available >> 20} MiB of memory are available",
+            "Free memory on this host, or raise the memory limit of the container leakscope runs in.",
+        )
+    return Room(size)
+
+
+def _memory_available() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) << 10
+    return 1 << 62
+
+
+def _refuse_vfork_child(identity: Identity) -> None:
+    parent = identity.stat.parent
+    if parent > 0 and share_memory(identity.pid, parent):
+        raise AttachError(
+            f"Process {identity.pid} is a child between vfork and exec, in the memory of process {parent}",
+            f"Attach to {parent}, or try again in a moment.",
+        )
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A collection in leakscope while the target stands would lengthen its pause."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _image(
+    identity: Identity,
+    version: str,
+    taken: _Taken,
+    stood: tuple[StoppedThread, ...],
+    copied: Copied,
+    taker: _Taker,
+    timing: tuple[str, float, float],
+) -> MemoryImage:
+    strategy, pause_s, captured_at = timing
+    facts = CaptureFacts(
+        pid=identity.pid,
+        captured_at=captured_at,
+        strategy=strategy,
+        pause_ms=pause_s * 1000,
+        copied_bytes=len(copied.buffer),
+        started_at=started_at(identity.stat),
+        warnings=tuple(_warnings(strategy, copied)),
+    )
+    return MemoryImage(
+        buffer=copied.buffer,
+        pages=copied.pages,
+        modules=tuple(taker.modules(taken.mappings)),
+        threads=stood,
+        stacks=tuple(_stack(taken.mappings, thread.stack_pointer) for thread in stood),
+        executable=identity.executable,
+        version=version,
+        facts=facts,
+        read_only=ReadOnlyMemory(identity.pid, identity.stat.started, taken.mappings),
+    )
+
+
+def _stack(mappings: Sequence[Mapping], stack_pointer: int) -> tuple[int, int]:
+    mapping = mapping_at(mappings, stack_pointer)
+    return (mapping.start, mapping.end) if mapping else (0, 0)
+
+
+def _warnings(strategy: str, copied: Copied) -> Iterator[str]:
+    if strategy == "none":
+        yield "The process ran while its memory was copied: some references may be torn or missing."
+    if copied.unreadable:
+        yield f"{copied.unreadable} bytes of its memory could not be read and are missing."

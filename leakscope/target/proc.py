@@ -1,0 +1,86 @@
+"""What ``/proc/PID`` says in text, and the kernel's refusals turned into leakscope's errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from leakscope.errors import AttachError, NoRightsError, TargetGoneError
+
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h
+_GONE = (errno.ENOENT, errno.ESRCH)
+RIGHTS_HELP = (
+    "Run leakscope as the process's own user, or with sudo (CAP_SYS_PTRACE); "
+    "`leakscope doctor PID` says what is in the way."
+)
+
+
+@dataclass(frozen=True)
+class Stat:
+    """The fields of ``/proc/PID/stat`` that leakscope needs."""
+
+    name: str
+    state: str
+    """``R``, ``S``, ``D`` (cannot be interrupted), ``T`` (stopped), ``t`` (traced), ``Z`` (zombie) ..."""
+    parent: int
+    kernel_thread: bool
+    started: int
+    """Clock ticks since boot: with the PID it names a process for good."""
+
+
+@contextmanager
+def access(pid: int) -> Iterator[None]:
+    """Turns OSErrors about process ``pid`` into TargetGoneError or NoRightsError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _GONE:
+            raise gone(pid) from error
+        if error.errno in (errno.EPERM, errno.EACCES):
+            raise NoRightsError(f"No rights to read process {pid}: {error.strerror}", RIGHTS_HELP) from error
+        raise AttachError(f"Cannot read process {pid}: {error.strerror}") from error
+
+
+def gone(pid: int) -> TargetGoneError:
+    """The error for a process that does not exist (any more)."""
+    return TargetGoneError(f"There is no process {pid}", "`leakscope ps` lists the processes that are there.")
+
+
+def read_stat(pid: int, tid: int | None = None) -> Stat:
+    """Raises OSError where the process or thread is gone."""
+    path = f"/proc/{pid}/stat" if tid is None else f"/proc/{pid}/task/{tid}/stat"
+    text = Path(path).read_text(errors="replace")
+    # The name may hold blanks and brackets; what follows its last bracket may not.
+    head, _, tail = text.rpartition(")")
+    fields = tail.split()
+    return Stat(
+        name=head.partition("(")[2],
+        state=fields[0],
+        parent=int(fields[1]),
+        kernel_thread=bool(int(fields[6]) & _KERNEL_THREAD),
+        started=int(fields[19]),
+    )
+
+
+def read_status(pid: int) -> dict[str, str]:
+    """``/proc/PID/status`` as a dict; raises OSError where the process is gone."""
+    lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    pairs = (line.partition(":") for line in lines)
+    return {key: value.strip() for key, _, value in pairs}
+
+
+def threads(pid: int) -> list[int]:
+    """Thread ids in the order in which they began; raises OSError where the process is gone."""
+    return [int(tid) for tid in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 (runs while the target stands)
+
+
+def started_at(stat: Stat) -> float:
+    """Epoch seconds at which the process began."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith("btime "):
+            return int(line.split()[1]) + stat.started / os.sysconf("SC_CLK_TCK")
+    return 0.0
