@@ -14,7 +14,7 @@ from pathlib import Path
 from leakscope.errors import AttachError, TargetGoneError, UsageError
 from leakscope.target.copy import Copied, Room, copy_ranges, pack, total_bytes
 from leakscope.target.elf import HEADER_BYTES, Headers, parse_headers
-from leakscope.target.image import CaptureFacts, LoadedModule, MemoryImage, StoppedThread
+from leakscope.target.image import PAGE_BYTES, CaptureFacts, LoadedModule, MemoryImage, StoppedThread
 from leakscope.target.libc import read_memory, share_memory
 from leakscope.target.live import ReadOnlyMemory
 from leakscope.target.maps import Mapping, mapping_at, read_maps
@@ -77,9 +77,17 @@ class _Taker:
         self._helper = helper
         self.headers = _HeaderReader(identity.pid)
         self.modules(identity.mappings)  # fills the cache of headers
-        estimate = total_bytes(self._ranges(read_maps(identity.pid)))
+        ranges = self._ranges(read_maps(identity.pid))
+        estimate = total_bytes(ranges)
         self._room = _make_room(estimate + estimate // 16 + _SLACK_BYTES)
-        helper.submit(int).result()  # its thread exists from now on
+        self._rehearse(ranges)
+
+    def _rehearse(self, ranges: Ranges) -> None:
+        """Copies a little, so that no code runs for the first time while the target stands."""
+        few = ranges[:4].copy()
+        few[:, 1] = PAGE_BYTES
+        with access(self.identity.pid):
+            copy_ranges(self.identity.pid, few, self._room.bytes, self._helper, lambda: None)
 
     def modules(self, mappings: Sequence[Mapping]) -> list[LoadedModule]:
         return load_modules(mappings, self.identity.executable, self.headers, self.identity.symbols)

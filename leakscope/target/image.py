@@ -74,7 +74,7 @@ class MemoryImage:
     """The executable first; ascending by nothing else."""
     threads: tuple[StoppedThread, ...]
     stacks: tuple[tuple[int, int], ...]
-    """``[start, end)`` of the mapping that each thread's stack pointer lies in, as ``threads``; (0, 0) unknown."""
+    """``[start, end)`` of the mapping with each thread's stack pointer, as in ``threads``; (0, 0) unknown."""
     executable: str
     version: str
     """Of CPython, such as ``3.10.13``."""
