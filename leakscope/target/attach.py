@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from leakscope.errors import AttachError, TargetGoneError, UsageError
 from leakscope.target.copy import Copied, Room, copy_ranges, pack, total_bytes
@@ -18,6 +17,7 @@ from leakscope.target.image import PAGE_BYTES, CaptureFacts, LoadedModule, Memor
 from leakscope.target.libc import read_memory, share_memory
 from leakscope.target.live import ReadOnlyMemory
 from leakscope.target.maps import Mapping, mapping_at, read_maps
+from leakscope.target.memory import available_bytes
 from leakscope.target.modules import load_modules
 from leakscope.target.proc import access, gone, read_stat, read_status, started_at, threads
 from leakscope.target.residency import Ranges, Residency, whole
@@ -27,6 +27,7 @@ from leakscope.target.stop import traced_error, while_stopped
 Progress = Callable[[str, float], None]
 _STRATEGIES = ("copy", "none")
 _SLACK_BYTES = 16 << 20
+_MOST_ENLARGEMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,13 @@ class _Taker:
 
     def __init__(self, identity: Identity, residency: Residency, helper: ThreadPoolExecutor) -> None:
         self.identity = identity
+        self._enlargements = 0
         self._residency = residency
         self._helper = helper
         self.headers = _HeaderReader(identity.pid)
         self.modules(identity.mappings)  # fills the cache of headers
         ranges = self._ranges(read_maps(identity.pid))
-        estimate = total_bytes(ranges)
-        self._room = _make_room(estimate + estimate // 16 + _SLACK_BYTES)
+        self._room = _make_room(total_bytes(ranges))
         self._rehearse(ranges)
 
     def _rehearse(self, ranges: Ranges) -> None:
@@ -96,15 +97,33 @@ class _Taker:
         tracer = int(read_status(self.identity.pid).get("TracerPid", "0"))
         if tracer:
             raise traced_error(self.identity.pid, tracer)
-        with _no_garbage_collection():
-            halted = while_stopped(self.identity.pid, self._take)
-        return halted.result, halted.threads, halted.pause_s
+        while True:
+            with _no_garbage_collection():
+                halted = while_stopped(self.identity.pid, self._take)
+            if isinstance(halted.result, _Taken):
+                return halted.result, halted.threads, halted.pause_s
+            self._grow(halted.result)
 
     def take_running(self) -> tuple[_Taken, tuple[StoppedThread, ...], float]:
         taken = self._take(lambda: None)
+        while not isinstance(taken, _Taken):
+            self._grow(taken)
+            taken = self._take(lambda: None)
         return taken, tuple(StoppedThread(tid, 0, ()) for tid in threads(self.identity.pid)), 0.0
 
-    def _take(self, check: Callable[[], None]) -> _Taken:
+    def _grow(self, needed: int) -> None:
+        """The target outgrew the buffer. It runs on until a larger one has been touched, which takes long."""
+        self._enlargements += 1
+        if self._enlargements > _MOST_ENLARGEMENTS:
+            raise AttachError(
+                f"Process {self.identity.pid} grows faster than a buffer for it can be prepared",
+                "Try again when it has calmed down.",
+            )
+        self._room = Room(0)  # gives the old one back first
+        self._room = _make_room(needed << self._enlargements)
+
+    def _take(self, check: Callable[[], None]) -> _Taken | int:
+        """Copies; or returns how many bytes the buffer needs, if it is too small."""
         pid = self.identity.pid
         with access(pid):
             if read_stat(pid).started != self.identity.stat.started:
@@ -116,9 +135,10 @@ class _Taker:
                 )
             ranges = self._ranges(mappings)
             total = total_bytes(ranges)
-            room = self._room if total <= len(self._room.bytes) else _make_room(total)
-            unreadable = copy_ranges(pid, ranges, room.bytes, self._helper, check)
-        return _Taken(mappings, ranges, unreadable, room)
+            if total > len(self._room.bytes):
+                return total
+            unreadable = copy_ranges(pid, ranges, self._room.bytes, self._helper, check)
+        return _Taken(mappings, ranges, unreadable, self._room)
 
     def _ranges(self, mappings: Sequence[Mapping]) -> Ranges:
         areas = [(mapping.start, mapping.end) for mapping in mappings if mapping.is_own_memory]
@@ -154,22 +174,16 @@ class _HeaderReader:
         return self._seen[address]
 
 
-def _make_room(size: int) -> Room:
-    """Raises AttachError rather than let the kernel kill somebody for memory, the target perhaps."""
-    available = _memory_available()
+def _make_room(estimate: int) -> Room:
+    """With some slack. AttachError rather than let the kernel kill somebody for memory, the target perhaps."""
+    size = estimate + estimate // 16 + _SLACK_BYTES
+    available = available_bytes()
     if size > available:
         raise AttachError(
             f"The copy needs {size >> 20} MiB, and {available >> 20} MiB of memory are available",
             "Free memory on this host, or raise the memory limit of the container leakscope runs in.",
         )
     return Room(size)
-
-
-def _memory_available() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) << 10
-    return 1 << 62
 
 
 def _refuse_vfork_child(identity: Identity) -> None:

@@ -28,6 +28,7 @@ class Stat:
     """``R``, ``S``, ``D`` (cannot be interrupted), ``T`` (stopped), ``t`` (traced), ``Z`` (zombie) ..."""
     parent: int
     kernel_thread: bool
+    threads: int
     started: int
     """Clock ticks since boot: with the PID it names a process for good."""
 
@@ -62,6 +63,7 @@ def read_stat(pid: int, tid: int | None = None) -> Stat:
         state=fields[0],
         parent=int(fields[1]),
         kernel_thread=bool(int(fields[6]) & _KERNEL_THREAD),
+        threads=int(fields[17]),
         started=int(fields[19]),
     )
 

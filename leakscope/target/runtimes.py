@@ -102,6 +102,8 @@ def _refuse_what_has_no_program(pid: int, stat: Stat) -> None:
     owner = int(read_status(pid).get("Tgid", pid))
     if owner != pid:
         raise AttachError(f"{pid} is a thread of process {owner}", f"Use the process: {owner}.")
+    if stat.state == "Z" and stat.threads > 1:
+        raise AttachError(f"The main thread of process {pid} ({stat.name}) has ended, other threads run on")
     if stat.state in ("Z", "X"):
         raise AttachError(
             f"Process {pid} ({stat.name}) is a zombie: it has ended, its parent {stat.parent} has not looked",

@@ -1,0 +1,107 @@
+"""Lists the processes whose runtime leakscope knows, and says of each whether it can be read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import PurePath
+from typing import TypeVar
+
+import psutil
+
+from leakscope.errors import AttachError, NoRightsError
+from leakscope.findings.model import ProcessRow
+from leakscope.target.runtimes import Cache, identify
+
+T = TypeVar("T")
+_PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?d?$")
+_RUNTIME_NAMES = {"java": "jvm", "node": "node", "nodejs": "node"}
+_LONG_OPTION_WITH_VALUE = "--check-hash-based-pycs"
+
+
+def list_processes() -> list[ProcessRow]:
+    """All processes that run a program, by ascending PID; leakscope's own is left out.
+
+    Processes that end meanwhile are left out as well; those that may not be read are listed
+    with that as the reason, and their runtime as far as the name tells it.
+    """
+    cache: Cache = {}
+    rows = (_row(pid, cache) for pid in sorted(psutil.pids()) if pid != os.getpid())
+    return [row for row in rows if row is not None]
+
+
+def _row(pid: int, cache: Cache) -> ProcessRow | None:
+    try:
+        process = psutil.Process(pid)
+        try:
+            identity = identify(pid, cache)
+        except NoRightsError:
+            name = process.name()
+            return _describe(process, _runtime_by_name(name), None, "no rights: try sudo", name)
+        except AttachError:
+            return None  # a zombie, a thread of the kernel, or gone
+        command = short_name(identity.executable, _quietly(process.cmdline) or [])
+        return _describe(process, identity.runtime, identity.version, identity.reason, command)
+    except psutil.Error:
+        return None
+
+
+def _describe(
+    process: psutil.Process, runtime: str, version: str | None, reason: str | None, command: str
+) -> ProcessRow:
+    known = runtime != "unknown"
+    connections = _quietly(_connections(process)) if known else None
+    return ProcessRow(
+        pid=process.pid,
+        runtime=runtime,
+        version=version,
+        rss_bytes=process.memory_info().rss,
+        threads=process.num_threads(),
+        open_files=_quietly(process.num_fds) if known else None,
+        connections=None if connections is None else len(connections),
+        supported=reason is None,
+        reason=reason,
+        command=command,
+    )
+
+
+def _connections(process: psutil.Process) -> Callable[[], Sequence[object]]:
+    """``net_connections`` was called ``connections`` before psutil 6."""
+    ask: Callable[[], Sequence[object]] = getattr(process, "net_connections", None) or process.connections
+    return ask
+
+
+def _quietly(ask: Callable[[], T]) -> T | None:
+    with suppress(psutil.AccessDenied, OSError):
+        return ask()
+    return None
+
+
+def _runtime_by_name(name: str) -> str:
+    return "cpython" if name.startswith("python") else _RUNTIME_NAMES.get(name, "unknown")
+
+
+def short_name(executable: str, arguments: list[str]) -> str:
+    """The script's or module's name where Python runs one, else the executable's; never what follows it."""
+    name = PurePath(executable).name
+    if not _PYTHON.match(name) or not arguments or not _PYTHON.match(PurePath(arguments[0]).name):
+        return name
+    rest = iter(arguments[1:])
+    for argument in rest:
+        if argument == _LONG_OPTION_WITH_VALUE:
+            next(rest, None)
+        elif argument.startswith("-") and not argument.startswith("--"):
+            # One dash may carry several letters, and the value of the last: -Im MODULE, -Wignore, -cCODE.
+            letters = re.match(r"-[^cmWX]*([cmWX]?)(.*)", argument, re.DOTALL)
+            option, value = letters.groups() if letters else ("", "")
+            if option == "c" or argument == "-":
+                return name
+            if option:
+                value = value or next(rest, name)
+            if option == "m":
+                return value
+        elif not argument.startswith("-"):
+            return PurePath(argument).name or name
+    return name
