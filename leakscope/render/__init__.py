@@ -1,1 +1,1 @@
-
+"""Findings -> text and JSON. Sees findings only; the only formatter of sizes and ages."""

@@ -1,0 +1,71 @@
+"""``leakscope chains``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leakscope.cli.options import (
+    AddressOption,
+    ClassOption,
+    JsonOption,
+    LimitOption,
+    NoColorOption,
+    PauseOption,
+    RevealOption,
+    SourceArgument,
+)
+from leakscope.cli.output import emit, emit_json, screen
+from leakscope.cli.source import open_graph
+from leakscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from leakscope.analysis.index import HeapIndex
+    from leakscope.findings.model import Cluster
+
+
+def chains(
+    source: SourceArgument,
+    class_: ClassOption = None,
+    at: AddressOption = None,
+    limit: LimitOption = 20,
+    pause: PauseOption = None,
+    reveal: RevealOption = False,
+    json: JsonOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Show who holds objects, as chains from a name in the code.
+
+    Objects that are held in the same way are one cluster with one fingerprint,
+    which is the same in every process that runs the same code. Without --class
+    or --at: all sessions.
+
+    \b
+    Examples:
+      leakscope chains 4242
+      leakscope chains before.leakscope --class 'myapp.models.*'
+      leakscope chains before.leakscope --at 0x7f0a5c3e9d10
+    """
+    if class_ is not None and at is not None:
+        raise UsageError("--class and --at exclude each other", "Give one of the two.")
+
+    from leakscope.analysis.index import HeapIndex
+    from leakscope.render import documents, text
+
+    clusters = find(HeapIndex(open_graph(source, pause, reveal)), class_, at, limit)
+    if json:
+        emit_json(documents.chains(source, clusters))
+    else:
+        emit(text.chains(clusters, screen(no_color)))
+
+
+def find(index: HeapIndex, class_glob: str | None, address: int | None, limit: int) -> list[Cluster]:
+    """Clusters of what was asked for; raises ``InputError`` if the heap has no such class or object."""
+    from leakscope.analysis.chains import cluster_chains
+    from leakscope.analysis.select import instances_of, node_at
+    from leakscope.analysis.sessions import session_report
+
+    if address is not None:
+        return cluster_chains(index, node_at(index.graph, address), limit=limit)
+    if class_glob is not None:
+        return cluster_chains(index, instances_of(index.graph, class_glob), limit=limit)
+    return list(session_report(index, limit=limit).clusters)

@@ -1,0 +1,69 @@
+"""The arguments and options that several commands share, so that they read alike everywhere."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+
+class Pause(str, Enum):
+    """How the target is treated while its memory is copied."""
+
+    COPY = "copy"
+    FORK = "fork"
+    NONE = "none"
+
+
+def address(text: str) -> int:
+    """``0x7f12...`` or decimal digits -> an address."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no address such as 0x7f0a5c3e9d10") from None
+
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="A PID, or a snapshot file (./4242 for a file whose name is a number)."
+    ),
+]
+PidArgument = Annotated[int, typer.Argument(metavar="PID", help="The process to read.", min=1)]
+PauseOption = Annotated[
+    Pause | None,
+    typer.Option(
+        help="copy (default): stop the target while its memory is copied. "
+        "fork: stop it only as long as one fork takes. none: never stop it; the picture may be torn.",
+        show_default=False,
+    ),
+]
+RevealOption = Annotated[
+    bool,
+    typer.Option(
+        "--reveal", help="Keep dict keys and ids as they are instead of masking them. May show secrets."
+    ),
+]
+ClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class", metavar="GLOB", help="Only classes whose module.QualName matches, as in 'myapp.*Session'."
+    ),
+]
+AddressOption = Annotated[
+    int | None,
+    typer.Option(
+        "--at",
+        metavar="ADDRESS",
+        parser=address,
+        help="Only the object at this address, as in 0x7f0a5c3e9d10.",
+    ),
+]
+LimitOption = Annotated[int, typer.Option(metavar="N", min=1, help="Show at most this many rows.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
+]
+NoColorOption = Annotated[
+    bool, typer.Option("--no-color", help="Plain text. So does the NO_COLOR environment variable.")
+]

@@ -1,0 +1,82 @@
+"""The JSON documents: findings as plain JSON values, in the shapes that ``schemas/`` describes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from leakscope.findings.model import (
+    SCHEMA,
+    Check,
+    ClassRow,
+    Cluster,
+    ProcessRow,
+    SessionReport,
+    Snapshot,
+)
+
+Document = dict[str, Any]
+
+
+def ps(rows: Iterable[ProcessRow]) -> Document:
+    """``processes``: one object per process."""
+    return _document("ps", None, processes=_plain_all(rows))
+
+
+def doctor(source: str | None, checks: Iterable[Check]) -> Document:
+    """``checks``: one object per check."""
+    return _document("doctor", source, checks=_plain_all(checks))
+
+
+def snapshot(source: str, facts: Snapshot) -> Document:
+    """``snapshot``: the facts of the capture."""
+    return _document("snapshot", source, snapshot=_plain(facts))
+
+
+def sessions(source: str, report: SessionReport) -> Document:
+    """``classes`` of all sessions, ``items`` up to the limit that was asked for."""
+    return _document("sessions", source, classes=_plain_all(report.classes), items=_plain_all(report.items))
+
+
+def chains(source: str, clusters: Iterable[Cluster]) -> Document:
+    """``clusters``: one object per way of being held."""
+    return _document("chains", source, clusters=_plain_all(clusters))
+
+
+def top(source: str, rows: Iterable[ClassRow]) -> Document:
+    """``classes``: one object per class."""
+    return _document("top", source, classes=_plain_all(rows))
+
+
+def demo(source: str, documents: list[Document]) -> Document:
+    """``documents``: those of the commands that the demo ran, in their order."""
+    return _document("demo", source, documents=documents)
+
+
+def _document(command: str, source: str | None, **content: Any) -> Document:
+    return {"schema": SCHEMA, "command": command, "source": source, **content}
+
+
+def _plain_all(findings: Iterable[Any]) -> list[Any]:
+    return [_plain(finding) for finding in findings]
+
+
+def _plain(value: Any) -> Any:
+    """A finding as JSON: ``class_`` is ``class``; addresses are strings, for few scripts keep 64-bit integers."""
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name.rstrip("_"): _plain_field(field.name, getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
+    if isinstance(value, (tuple, list)):
+        return _plain_all(value)
+    return value
+
+
+def _plain_field(name: str, value: Any) -> Any:
+    if name == "address":
+        return hex(value)
+    if name == "sample_addresses":
+        return [hex(address) for address in value]
+    return _plain(value)
