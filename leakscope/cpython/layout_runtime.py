@@ -49,6 +49,8 @@ class RuntimeLayout:
     code_zombieframe: int = by_version(128, -1, -1, -1)
     code_opcache_map: int = by_version(152, -1, -1, -1)
     code_opcache: int = by_version(160, -1, -1, -1)
+    code_opcache_size: int = by_version(172, -1, -1, -1)
+    code_opcache_entry_sizeof: int = by_version(32, -1, -1, -1)
     code_executors: int = by_version(-1, -1, -1, 152)
     code_cached: int = by_version(-1, 152, 152, 160)
     code_linearray: int = by_version(-1, 160, -1, -1)

@@ -1,0 +1,5 @@
+from typing import Any
+
+class Layout:
+    minor: int
+    def __init__(self, numbers: Any, minor: int) -> None: ...

@@ -1,0 +1,212 @@
+"""Where the objects are: words that name a known type, in the place of ``ob_type``.
+
+The scan knows one thing of CPython: an object begins with a reference count
+and a pointer to its type. Everything else is there to refuse what only looks
+like an object: freed blocks (a free-list pointer or a zero in the place of the
+count), torn collector links, and word pairs inside another object.
+"""
+
+import cython
+import numpy as np
+from cython.cimports.leakscope.kernels.memory import Memory
+
+
+@cython.final
+@cython.cclass
+class AddressTable:
+    """A small open-addressing hash from addresses to their index."""
+
+    _keys: object
+    _rows: object
+    keys: cython.pointer(cython.ulonglong)
+    rows: cython.pointer(cython.int)
+    mask: cython.ulonglong
+
+    def __init__(self, addresses):
+        size = 1 << max(6, (len(addresses) * 4).bit_length())
+        self._keys = np.zeros(size, dtype=np.uint64)
+        self._rows = np.full(size, -1, dtype=np.int32)
+        keys_view: cython.ulonglong[::1] = self._keys
+        rows_view: cython.int[::1] = self._rows
+        self.keys = cython.address(keys_view[0])
+        self.rows = cython.address(rows_view[0])
+        self.mask = size - 1
+        view: cython.ulonglong[::1] = np.ascontiguousarray(addresses, dtype=np.uint64)
+        i: cython.Py_ssize_t
+        slot: cython.ulonglong
+        for i in range(view.shape[0]):
+            slot = mix(view[i]) & self.mask
+            while self.keys[slot]:
+                slot = (slot + 1) & self.mask
+            self.keys[slot] = view[i]
+            self.rows[slot] = cython.cast(cython.int, i)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def row(self, address: cython.ulonglong) -> cython.int:
+        """Index of ``address`` in the array this was made of, -1 if it is not in it."""
+        slot: cython.ulonglong = mix(address) & self.mask
+        while self.keys[slot]:
+            if self.keys[slot] == address:
+                return self.rows[slot]
+            slot = (slot + 1) & self.mask
+        return -1
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def mix(address: cython.ulonglong) -> cython.ulonglong:
+    return (address >> 4) ^ (address >> 13) ^ (address >> 25)
+
+
+def find_words(memory: Memory, values, start, stop):
+    """Buffer offsets (int64, ascending, within ``[start, stop)``) of the words equal to one of ``values``."""
+    table: AddressTable = AddressTable(values)
+    low: cython.ulonglong = int(values.min())
+    high: cython.ulonglong = int(values.max())
+    found = np.empty((stop - start) // 8, dtype=np.int64)
+    out: cython.longlong[::1] = found
+    count: cython.Py_ssize_t = 0
+    i: cython.longlong
+    first: cython.longlong = start >> 3
+    last: cython.longlong = stop >> 3
+    word: cython.ulonglong
+    with cython.nogil:
+        for i in range(first, last):
+            word = memory.words[i]
+            if low <= word and word <= high and table.row(word) >= 0:
+                out[count] = i << 3
+                count += 1
+    return found[:count].copy()
+
+
+def mark_objects(memory: Memory, type_addresses, has_gc, static_pages, start, stop):
+    """Candidates for objects in a part of the buffer.
+
+    ``type_addresses``: uint64, ``has_gc``: uint8 per type; ``static_pages``:
+    uint8 per page, 1 for .data and .bss, where objects are aligned to 8 bytes
+    and have no collector head. Returns ``(offsets, type_indices)``, ascending.
+    """
+    table: AddressTable = AddressTable(type_addresses)
+    gc: cython.uchar[::1] = has_gc
+    static: cython.uchar[::1] = static_pages
+    low: cython.ulonglong = int(type_addresses.min())
+    high: cython.ulonglong = int(type_addresses.max())
+    offsets = np.empty((stop - start) // 16 + 1, dtype=np.int64)
+    rows = np.empty((stop - start) // 16 + 1, dtype=np.int32)
+    out: cython.longlong[::1] = offsets
+    out_row: cython.int[::1] = rows
+    count: cython.Py_ssize_t = 0
+    page: cython.longlong
+    offset: cython.longlong
+    end: cython.longlong
+    step: cython.int
+    row: cython.int
+    word: cython.ulonglong
+    first: cython.longlong = start >> 12
+    last: cython.longlong = stop >> 12
+    with cython.nogil:
+        for page in range(first, last):
+            step = 8 if static[page] else 16
+            offset = page << 12
+            end = offset + 4096
+            while offset < end:
+                word = memory.words[(offset >> 3) + 1] if offset + 8 < memory.size else 0
+                if low <= word and word <= high:
+                    row = table.row(word)
+                    if row >= 0 and plausible(memory, offset, gc[row], static[page]):
+                        out[count] = offset
+                        out_row[count] = row
+                        count += 1
+                offset += step
+    return offsets[:count].copy(), rows[:count].copy()
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def plausible(memory: Memory, offset: cython.longlong, gc: cython.uchar, static: cython.uchar) -> cython.bint:
+    """Whether the count, and the collector's link before the object, can be those of a live object."""
+    refs: cython.ulonglong = memory.words[offset >> 3]
+    link: cython.ulonglong
+    if refs == 0 or refs >> 33:
+        return False
+    if static:
+        return True
+    # A non-PIE executable has its heap below 4 GiB, where free-list pointers look like counts.
+    if refs >= 0x10000 and not refs & 15 and memory.where(refs) >= 0:
+        return False
+    if gc:
+        if offset < 16:
+            return False
+        link = memory.words[(offset >> 3) - 2]
+        # Bit 0 is a mark while a collection runs. A tracked object links to another one.
+        if link and (link & 6 or memory.where(link & ~cython.cast(cython.ulonglong, 1)) < 0):
+            return False
+    return True
+
+
+def inline_ends(memory: Memory, offsets, rows, basic, itemsize, count_rule):
+    """Where each object ends in the buffer (int64), inline items included; -1 if it does not fit its memory.
+
+    Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items,
+    1 ``abs(ob_size)``, 2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``).
+    """
+    place: cython.longlong[::1] = offsets
+    row: cython.int[::1] = rows
+    size: cython.longlong[::1] = basic
+    item: cython.longlong[::1] = itemsize
+    rule: cython.uchar[::1] = count_rule
+    ends = np.empty(len(offsets), dtype=np.int64)
+    out: cython.longlong[::1] = ends
+    i: cython.Py_ssize_t
+    t: cython.int
+    items: cython.longlong
+    total: cython.longlong
+    with cython.nogil:
+        for i in range(place.shape[0]):
+            t = row[i]
+            total = size[t]
+            if rule[t] and place[i] + 24 <= memory.size:
+                items = cython.cast(cython.longlong, memory.words[(place[i] >> 3) + 2])
+                if rule[t] == 2:
+                    items = items >> 3
+                if items < 0:
+                    items = -items
+                if items < 0 or items > memory.size:
+                    out[i] = -1
+                    continue
+                total += items * item[t]
+            out[i] = place[i] + total if total >= 0 and place[i] + total <= memory.size else -1
+    return ends
+
+
+def outermost(offsets, ends, head, static):
+    """Mask (uint8) of the candidates that do not begin inside the one before.
+
+    ``head``: bytes that belong to each object before its address (uint8 per
+    object); ``static``: uint8 per object, never dropped nor dropping others
+    (the fields of a static type are no objects' memory to us).
+    """
+    place: cython.longlong[::1] = offsets
+    end: cython.longlong[::1] = ends
+    before: cython.uchar[::1] = head
+    fixed: cython.uchar[::1] = static
+    keep = np.zeros(len(offsets), dtype=np.uint8)
+    out: cython.uchar[::1] = keep
+    i: cython.Py_ssize_t
+    free_from: cython.longlong = 0
+    with cython.nogil:
+        for i in range(place.shape[0]):
+            if end[i] < 0:
+                continue
+            if fixed[i]:
+                out[i] = 1
+            elif place[i] - before[i] >= free_from:
+                out[i] = 1
+                free_from = end[i]
+    return keep
