@@ -26,6 +26,12 @@ class ShapeTable:
     columns: Int64s
     word_label: Int32s
     word_kind: UInt8s
+    modules: list[int]
+    """Rows of ``module`` and its subclasses."""
+    functions: list[int]
+    codes: list[int]
+    naive: list[int]
+    """Rows of ``datetime`` and ``time``, whose objects without a zone lack the last word."""
 
 
 @dataclass
@@ -54,7 +60,17 @@ def describe_types(heap: HeapMemory, table: TypeTable, names: Names) -> ShapeTab
         kinds += words.kind
     columns[-1, Column.SHAPE] = Shape.RUNNING_FRAME
     columns[-1, Column.BASIC] = max(0, heap.layout.iframe_sizeof)
-    return ShapeTable(columns, np.array(labels or [0], np.int32), np.array(kinds or [0], np.uint8))
+    return ShapeTable(
+        columns, np.array(labels or [0], np.int32), np.array(kinds or [0], np.uint8),
+        _rows_below(table, "module"), _rows_below(table, "function"), _rows_below(table, "code"),
+        _rows_below(table, "datetime.datetime") + _rows_below(table, "datetime.time"),
+    )  # fmt: skip
+
+
+def _rows_below(table: TypeTable, name: str) -> list[int]:
+    return [
+        row for row, found in enumerate(table.types) if any(base.name == name for base in table.bases(found))
+    ]
 
 
 def _columns(layout: Layout, table: TypeTable, found: Type, plain: int, labels: int) -> list[int]:
@@ -125,7 +141,11 @@ def _is_plain(found: Type, plain: int) -> bool:
 
 
 def _count_rule(layout: Layout, found: Type, shape: Shape) -> int:
-    if not found.item or shape == Shape.GENERATOR or (shape == Shape.FRAME and layout.frame_interp_frame >= 0):
+    if (
+        not found.item
+        or shape == Shape.GENERATOR
+        or (shape == Shape.FRAME and layout.frame_interp_frame >= 0)
+    ):
         return 0
     return 2 if shape == Shape.INT and layout.long_tag >= 0 else 1
 

@@ -55,7 +55,9 @@ def read_interpreters(heap: HeapMemory, table: TypeTable, runtime: int) -> list[
     )
     for address in heads:
         names = _thread_names(heap, table, address)
-        states = _chain(heap, heap.word(address + layout.interp_tstate_head), layout.tstate_next, _MOST_THREADS)
+        states = _chain(
+            heap, heap.word(address + layout.interp_tstate_head), layout.tstate_next, _MOST_THREADS
+        )
         found.append(Interpreter(address, tuple(_read_thread(heap, state, names) for state in states)))
     return found
 
@@ -71,7 +73,9 @@ def _chain(heap: HeapMemory, address: int, next_offset: int, limit: int) -> Iter
 def _thread_names(heap: HeapMemory, table: TypeTable, interpreter: int) -> dict[int, str]:
     """Names by thread ident, from ``threading._active``."""
     modules = heap.word(interpreter + heap.layout.interp_modules)
-    threading = next((value for key, value in heap.dict_items(modules) if heap.text(key, 16) == "threading"), 0)
+    threading = next(
+        (value for key, value in heap.dict_items(modules) if heap.text(key, 16) == "threading"), 0
+    )
     namespace = heap.word(threading + heap.layout.module_dict) if threading else 0
     active = next((value for key, value in heap.dict_items(namespace) if heap.text(key, 8) == "_active"), 0)
     names: dict[int, str] = {}

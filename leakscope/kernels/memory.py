@@ -21,7 +21,11 @@ class Memory:
     def __init__(self, buffer, pages):
         if len(buffer) != len(pages) << 12 or len(pages) >= 1 << 31:
             raise ValueError("buffer and page list disagree")
-        if np.any(pages >> np.uint64(47)) or np.any(pages & np.uint64(4095)) or not np.all(pages[1:] > pages[: len(pages) - 1]):
+        if (
+            np.any(pages >> np.uint64(47))
+            or np.any(pages & np.uint64(4095))
+            or not np.all(pages[1:] > pages[: len(pages) - 1])
+        ):
             raise ValueError("page list is not ascending user-space pages")
         giants, first = np.unique(pages >> np.uint64(30), return_index=True)
         directory = np.full(_GIANTS, -1, dtype=np.int32)
@@ -87,9 +91,16 @@ class Memory:
         offset = self.where(address)
         return self.words[offset >> 3] if offset >= 0 else 0
 
-    def read_word(self, address):
-        """The aligned 64-bit word at ``address``, 0 where it cannot be read."""
-        return self.word(address)
+    def gather(self, addresses):
+        """The aligned 64-bit words (uint64) at an array of addresses, 0 where one cannot be read."""
+        view: cython.ulonglong[::1] = np.require(addresses, np.uint64, "CW")
+        words = np.empty(len(addresses), dtype=np.uint64)
+        out: cython.ulonglong[::1] = words
+        i: cython.Py_ssize_t
+        with cython.nogil:
+            for i in range(view.shape[0]):
+                out[i] = self.word(view[i])
+        return words
 
     def read(self, address, length):
         """``length`` bytes at ``address``, or None if not all of them are there."""
@@ -151,7 +162,7 @@ class Objects:
 
     def lookup(self, addresses):
         """Object numbers (int32) of an array of addresses, -1 where none begins."""
-        view: cython.ulonglong[::1] = np.ascontiguousarray(addresses, dtype=np.uint64)
+        view: cython.ulonglong[::1] = np.require(addresses, np.uint64, "CW")
         found = np.empty(len(addresses), dtype=np.int32)
         out: cython.int[::1] = found
         i: cython.Py_ssize_t
@@ -168,7 +179,9 @@ class Objects:
 def popcount(x: cython.ulonglong) -> cython.int:
     """Bits set; the classic sideways addition, since not every x86-64 has the instruction."""
     x = x - ((x >> 1) & cython.cast(cython.ulonglong, 0x5555555555555555))
-    x = (x & cython.cast(cython.ulonglong, 0x3333333333333333)) + ((x >> 2) & cython.cast(cython.ulonglong, 0x3333333333333333))
+    x = (x & cython.cast(cython.ulonglong, 0x3333333333333333)) + (
+        (x >> 2) & cython.cast(cython.ulonglong, 0x3333333333333333)
+    )
     x = (x + (x >> 4)) & cython.cast(cython.ulonglong, 0x0F0F0F0F0F0F0F0F)
     x = x + (x >> 8)
     x = x + (x >> 16)

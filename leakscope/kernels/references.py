@@ -70,7 +70,7 @@ class ReferenceReader:
 
     ``offsets`` int64 and ``rows`` int32 per object; ``types`` int64[types, Column];
     ``word_label`` int32 and ``word_kind`` uint8: what the words of each type are;
-    ``frame_label`` int32[4]: names for a frame's func, code, locals, frame object.
+    ``frame_label`` int32[5]: names for a frame's func, code, locals, frame object, and a frame object's frame.
     """
 
     objects: Objects
@@ -93,7 +93,18 @@ class ReferenceReader:
     _kinds: object
     _labels: object
 
-    def __init__(self, objects: Objects, layout: Layout, offsets, rows, pages, types, word_label, word_kind, frame_label):
+    def __init__(
+        self,
+        objects: Objects,
+        layout: Layout,
+        offsets,
+        rows,
+        pages,
+        types,
+        word_label,
+        word_kind,
+        frame_label,
+    ):
         self.objects = objects
         self.memory = objects.memory
         self.layout = layout
@@ -226,8 +237,14 @@ class ReferenceReader:
         """The words of the fixed part that no shape has read, and the items where they may be pointers."""
         base: cython.longlong = self.types[row, C_LABELS]
         offset: cython.longlong = self.types[row, C_WORDS_FROM]
+        end: cython.longlong = self.types[row, C_WORDS_TO]
         label: cython.int
-        while offset < self.types[row, C_WORDS_TO]:
+        if (
+            self.types[row, C_SHAPE] == TYPE_SHAPE
+            and not self.at(place + self.layout.type_flags) & self.layout.flag_heaptype
+        ):
+            end = self.layout.type_sizeof  # a static type is the shorter struct
+        while offset < end:
             label = self.word_label[base + (offset >> 3)]
             if label >= 0:
                 self.emit(self.at(place + offset), self.word_kind[base + (offset >> 3)], label)
@@ -274,7 +291,12 @@ class ReferenceReader:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def entries(self, keys: cython.ulonglong, count: cython.pointer(cython.longlong), stride: cython.pointer(cython.longlong)) -> cython.longlong:
+    def entries(
+        self,
+        keys: cython.ulonglong,
+        count: cython.pointer(cython.longlong),
+        stride: cython.pointer(cython.longlong),
+    ) -> cython.longlong:
         """Offset of a keys object's first entry, -1 if it is torn; ``count`` and ``stride`` of entries."""
         place: cython.longlong
         index_bytes: cython.ulonglong
@@ -297,11 +319,17 @@ class ReferenceReader:
             if index_bytes > 40:
                 return -1
             index_bytes = cython.cast(cython.ulonglong, 1) << index_bytes
-        if used > cython.cast(cython.ulonglong, self.room) or index_bytes > cython.cast(cython.ulonglong, self.memory.size):
+        if used > cython.cast(cython.ulonglong, self.room) or index_bytes > cython.cast(
+            cython.ulonglong, self.memory.size
+        ):
             return -1
         count[0] = cython.cast(cython.longlong, used)
         keys += self.layout.dictkeys_indices + index_bytes
-        return self.memory.span(keys, used * stride[0]) if used else self.memory.where(keys & ~cython.cast(cython.ulonglong, 7))
+        return (
+            self.memory.span(keys, used * stride[0])
+            if used
+            else self.memory.where(keys & ~cython.cast(cython.ulonglong, 7))
+        )
 
     @cython.cfunc
     @cython.nogil
@@ -321,7 +349,9 @@ class ReferenceReader:
                 entry = self.memory.where(values)
                 if entry < 0 or self.memory.bytes[entry + self.layout.dictvalues_embedded]:
                     return
-            self.values(keys, values + cython.cast(cython.ulonglong, max(0, self.layout.dictvalues_values)), KEY)
+            self.values(
+                keys, values + cython.cast(cython.ulonglong, max(0, self.layout.dictvalues_values)), KEY
+            )
             return
         entry = self.entries(keys, cython.address(count), cython.address(stride))
         if entry < 0:
@@ -353,7 +383,9 @@ class ReferenceReader:
         for i in range(count):
             value = self.at(place + i * 8)
             if value:
-                self.emit(value, kind | UNRESOLVED, self.objects.node(self.at(entry + i * stride + stride - 16)))
+                self.emit(
+                    value, kind | UNRESOLVED, self.objects.node(self.at(entry + i * stride + stride - 16))
+                )
 
     @cython.cfunc
     @cython.nogil
@@ -402,13 +434,19 @@ class ReferenceReader:
         block: cython.ulonglong = self.at(place + self.layout.deque_leftblock)
         at: cython.longlong
         i: cython.longlong
-        if left >= cython.cast(cython.ulonglong, DEQUE_BLOCK_ITEMS) or length > cython.cast(cython.ulonglong, self.room):
+        if left >= cython.cast(cython.ulonglong, DEQUE_BLOCK_ITEMS) or length > cython.cast(
+            cython.ulonglong, self.room
+        ):
             return
         at = -1 if block & 7 else self.memory.span(block, self.layout.deque_block_sizeof)
         for i in range(cython.cast(cython.longlong, length)):
             if at < 0:
                 return
-            self.emit(self.at(at + self.layout.deque_block_data + cython.cast(cython.longlong, left) * 8), INDEX, cython.cast(cython.int, i))
+            self.emit(
+                self.at(at + self.layout.deque_block_data + cython.cast(cython.longlong, left) * 8),
+                INDEX,
+                cython.cast(cython.int, i),
+            )
             left += 1
             if left == cython.cast(cython.ulonglong, DEQUE_BLOCK_ITEMS):
                 left = 0
@@ -420,7 +458,9 @@ class ReferenceReader:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def managed_attributes(self, place: cython.longlong, row: cython.int, traits: cython.longlong) -> cython.void:
+    def managed_attributes(
+        self, place: cython.longlong, row: cython.int, traits: cython.longlong
+    ) -> cython.void:
         """3.11 to 3.13 keep the dict, or the bare values, in front of the object or at its end."""
         keys: cython.ulonglong = cython.cast(cython.ulonglong, self.types[row, C_CACHED_KEYS])
         word: cython.ulonglong
@@ -441,7 +481,11 @@ class ReferenceReader:
         elif traits & INLINE_VALUES:
             inner = place + self.types[row, C_BASIC]
             if inner + 16 <= self.memory.size and self.memory.bytes[inner + self.layout.dictvalues_valid]:
-                self.values(keys, self.address_of(place) + self.types[row, C_BASIC] + self.layout.dictvalues_values, ATTR)
+                self.values(
+                    keys,
+                    self.address_of(place) + self.types[row, C_BASIC] + self.layout.dictvalues_values,
+                    ATTR,
+                )
         self.emit(self.at(place + self.layout.instance_managed_dict), DICT, -1)
 
     @cython.cfunc
@@ -486,7 +530,11 @@ class ReferenceReader:
         owned = self.at(place + self.layout.frame_interp_frame)
         if owned == self.address_of(place) + self.layout.frame_frame_data:
             self.running_frame(place + self.layout.frame_frame_data)
-        elif owned and not self.emit(owned, INTERNAL, self.frame_label[4]) and self.layout.generator_iframe >= 0:
+        elif (
+            owned
+            and not self.emit(owned, INTERNAL, self.frame_label[4])
+            and self.layout.generator_iframe >= 0
+        ):
             # The frame of a generator lies inside the generator object.
             self.emit(owned - self.layout.generator_iframe, INTERNAL, self.frame_label[4])
 
@@ -506,7 +554,9 @@ class ReferenceReader:
         self.emit(self.at(place + self.layout.iframe_code), INTERNAL, self.frame_label[1])
         self.emit(self.at(place + self.layout.iframe_locals), INTERNAL, self.frame_label[2])
         self.emit(self.at(place + self.layout.iframe_frame_obj), INTERNAL, self.frame_label[3])
-        code = self.memory.span(self.at(place + self.layout.iframe_code), self.layout.code_localspluskinds + 8)
+        code = self.memory.span(
+            self.at(place + self.layout.iframe_code), self.layout.code_localspluskinds + 8
+        )
         if code < 0 or self.objects.node_at_offset(code) < 0:
             return
         total = self.signed32(code + self.layout.code_nlocalsplus)
@@ -531,8 +581,12 @@ class ReferenceReader:
     def locals(
         self, place: cython.longlong, names: cython.ulonglong, kinds: cython.ulonglong, total: cython.longlong
     ) -> cython.void:
-        name: cython.longlong = self.memory.span(names + self.layout.tuple_items, cython.cast(cython.ulonglong, total) * 8)
-        flag: cython.longlong = self.memory.span(kinds + self.layout.bytes_sval, cython.cast(cython.ulonglong, total))
+        name: cython.longlong = self.memory.span(
+            names + self.layout.tuple_items, cython.cast(cython.ulonglong, total) * 8
+        )
+        flag: cython.longlong = self.memory.span(
+            kinds + self.layout.bytes_sval, cython.cast(cython.ulonglong, total)
+        )
         kind: cython.int
         i: cython.longlong
         if name < 0 or flag < 0 or names & 7 or place + total * 8 > self.memory.size:
@@ -557,7 +611,9 @@ class ReferenceReader:
     @cython.nogil
     @cython.exceptval(check=False)
     def frame_of_310(self, place: cython.longlong) -> cython.void:
-        code: cython.longlong = self.memory.span(self.at(place + self.layout.frame_code), self.layout.code_cellvars + 8)
+        code: cython.longlong = self.memory.span(
+            self.at(place + self.layout.frame_code), self.layout.code_cellvars + 8
+        )
         slot: cython.longlong = place + self.layout.frame_localsplus
         depth: cython.longlong = self.signed32(place + self.layout.frame_stackdepth)
         if code < 0 or self.objects.node_at_offset(code) < 0:

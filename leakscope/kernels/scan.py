@@ -150,12 +150,13 @@ def plausible(memory: Memory, offset: cython.longlong, gc: cython.uchar, static:
     return True
 
 
-def inline_ends(memory: Memory, offsets, rows, basic, itemsize, count_rule):
+def inline_ends(memory: Memory, pages, offsets, rows, basic, itemsize, count_rule):
     """Where each object ends in the buffer (int64), inline items included; -1 if it does not fit its memory.
 
-    Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items,
+    ``pages``: uint64, as in ``MemoryImage``: an object must not span a hole. Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items,
     1 ``abs(ob_size)``, 2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``).
     """
+    page: cython.ulonglong[::1] = pages
     place: cython.longlong[::1] = offsets
     row: cython.int[::1] = rows
     size: cython.longlong[::1] = basic
@@ -167,6 +168,8 @@ def inline_ends(memory: Memory, offsets, rows, basic, itemsize, count_rule):
     t: cython.int
     items: cython.longlong
     total: cython.longlong
+    first: cython.longlong
+    last: cython.longlong
     with cython.nogil:
         for i in range(place.shape[0]):
             t = row[i]
@@ -181,7 +184,12 @@ def inline_ends(memory: Memory, offsets, rows, basic, itemsize, count_rule):
                     out[i] = -1
                     continue
                 total += items * item[t]
-            out[i] = place[i] + total if total >= 0 and place[i] + total <= memory.size else -1
+            out[i] = -1
+            if total > 0 and place[i] + total <= memory.size:
+                first = place[i] >> 12
+                last = (place[i] + total - 1) >> 12
+                if page[last] - page[first] == cython.cast(cython.ulonglong, last - first) << 12:
+                    out[i] = place[i] + total
     return ends
 
 

@@ -6,6 +6,12 @@ def mark_objects(
     memory: Memory, type_addresses: UInt64s, has_gc: UInt8s, static_pages: UInt8s, start: int, stop: int
 ) -> tuple[Int64s, Int32s]: ...
 def inline_ends(
-    memory: Memory, offsets: Int64s, rows: Int32s, basic: Int64s, itemsize: Int64s, count_rule: UInt8s
+    memory: Memory,
+    pages: UInt64s,
+    offsets: Int64s,
+    rows: Int32s,
+    basic: Int64s,
+    itemsize: Int64s,
+    count_rule: UInt8s,
 ) -> Int64s: ...
 def outermost(offsets: Int64s, ends: Int64s, head: UInt8s, static: UInt8s) -> UInt8s: ...

@@ -1,0 +1,89 @@
+"""Gives references their names: the texts of the str objects that serve as keys, attributes and locals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leakscope.cpython.memory import HeapMemory
+from leakscope.cpython.names import Names
+from leakscope.cpython.objects import Found, References
+from leakscope.graph.heap import Labels
+from leakscope.graph.kinds import Ref
+from leakscope.kernels._arrays import Int32s
+from leakscope.kernels._shapes import UNRESOLVED
+
+_LONGEST_NAME = 200
+_LARGEST_NAMESPACE = 5000
+"""A namespace with more entries is a container whose keys are data."""
+
+
+@dataclass(frozen=True)
+class Namespaces:
+    """Nodes of the dicts whose keys are names in somebody's code."""
+
+    of_instances: Int32s
+    of_modules_and_classes: Int32s
+
+
+def resolve_labels(
+    heap: HeapMemory, found: Found, refs: References, spaces: Namespaces, names: Names, reveal: bool
+) -> Labels:
+    """Turns unresolved kinds and labels into final ones, in place.
+
+    Returns the texts of the nodes that are keys: those of namespaces, and with ``reveal`` all that can be shown.
+    """
+    _mark_namespaces(refs, spaces)
+    texts = _Texts(heap, found, names)
+    pending = np.flatnonzero(refs.kind & UNRESOLVED)
+    kinds = refs.kind[pending] & ~np.uint8(UNRESOLVED)
+    named = pending[np.isin(kinds, (Ref.ATTR, Ref.GLOBAL, Ref.LOCAL, Ref.CELL))]
+    refs.kind[pending] = np.where(kinds == Ref.STACK, refs.kind[pending], kinds)
+    nodes, inverse = np.unique(refs.label[named], return_inverse=True)
+    numbers = np.array([texts.number(node) for node in nodes.tolist()], np.int32)
+    refs.label[named] = numbers[inverse] if len(nodes) else refs.label[named]
+    if not reveal:
+        return Labels(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    keys = np.unique(refs.label[refs.kind == Ref.KEY])
+    keys = keys[keys >= 0]
+    return Labels(keys, np.array([texts.shown(node) for node in keys.tolist()], np.int32))
+
+
+def _mark_namespaces(refs: References, spaces: Namespaces) -> None:
+    """The entries of a namespace are attributes or globals, not items of a dict."""
+    for dicts, kind in ((spaces.of_instances, Ref.ATTR), (spaces.of_modules_and_classes, Ref.GLOBAL)):
+        start, end = refs.first_ref[dicts], refs.first_ref[dicts + 1]
+        small = end - start <= _LARGEST_NAMESPACE * 2
+        positions = ranges(start[small], end[small])
+        entries = positions[refs.kind[positions] == Ref.KEY | UNRESOLVED]
+        refs.kind[entries] = kind | UNRESOLVED
+
+
+def ranges(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """All positions of ``[start[i], end[i])``, one after the other; int64."""
+    lengths = end - start
+    total = int(lengths.sum())
+    if not total:
+        return np.zeros(0, np.int64)
+    offsets = np.repeat(start - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths)
+    return offsets + np.arange(total)
+
+
+class _Texts:
+    """Numbers in ``names`` by node, read once each."""
+
+    def __init__(self, heap: HeapMemory, found: Found, names: Names) -> None:
+        self._heap = heap
+        self._addresses = found.addresses
+        self._names = names
+
+    def number(self, node: int) -> int:
+        """A name; ``?`` where the heap was torn."""
+        text = self._heap.text(int(self._addresses[node]), _LONGEST_NAME) if node >= 0 else None
+        return self._names.add(text if text is not None else "?")
+
+    def shown(self, node: int) -> int:
+        """A revealed key, as Python would write it."""
+        text = self._heap.text(int(self._addresses[node]), _LONGEST_NAME)
+        return self._names.add(repr(text) if text is not None else "?")

@@ -1,0 +1,90 @@
+"""What lives, what is garbage, and what only looked like an object.
+
+A reference count tells what the graph cannot: an object with more counts than
+references is held by something unseen, and a doubtful reference (a stale stack
+slot, a word in unknown memory) to one without a count to spare is none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leakscope.cpython.memory import HeapMemory
+from leakscope.cpython.objects import Found, References
+from leakscope.cpython.roots import RootFinder
+from leakscope.cpython.shapes import ShapeTable
+from leakscope.cpython.threads import PythonThread
+from leakscope.graph.kinds import Ref, Root
+from leakscope.kernels._arrays import Int32s, UInt8s
+from leakscope.kernels._shapes import UNRESOLVED, Column
+from leakscope.kernels.edges import Edges
+from leakscope.kernels.prune import compact, in_degrees
+from leakscope.kernels.traverse import reach
+
+_NOT_COUNTED = (Ref.WEAK,)
+_DOUBTFUL = (Ref.C_FIELD, Ref.STACK | UNRESOLVED)
+
+
+def _kinds(*kinds: int) -> UInt8s:
+    mask = np.zeros(256, np.uint8)
+    mask[list(kinds)] = 1
+    return mask
+
+
+class Liveness:
+    """Decides for one heap; ``settle`` once the exact roots are known, then ``pruned``."""
+
+    def __init__(self, heap: HeapMemory, found: Found, refs: References, shapes: ShapeTable) -> None:
+        self._heap = heap
+        self._found = found
+        self._refs = refs
+        words = heap.image.buffer.view(np.uint64)
+        counts = words[found.offsets >> 3]
+        self.immortal = (counts >= np.uint64(1 << 30)) & (heap.layout.object_immortal_refcnt > 0)
+        self._counts = np.minimum(counts, np.uint64(1 << 30)).astype(np.int32)
+        has_head = (shapes.columns[found.rows, Column.HEAD] > 0) & (found.static == 0)
+        has_head &= found.offsets >= heap.layout.gc_head_sizeof
+        self.tracked = np.zeros(len(counts), bool)
+        self.tracked[has_head] = words[(found.offsets[has_head] - heap.layout.gc_head_sizeof) >> 3] != 0
+        self._keep_ref = self._certain()
+        self._keep_node = np.zeros(0, np.uint8)
+        self._live = np.zeros(0, np.uint8)
+
+    def _certain(self) -> UInt8s:
+        """Mask of references without the doubtful ones to objects whose counts are all accounted for."""
+        doubtful = _kinds(*_DOUBTFUL)[self._refs.kind] != 0
+        sure = in_degrees(
+            len(self._counts), self._refs.target, self._refs.kind, _kinds(*_NOT_COUNTED, *_DOUBTFUL)
+        )
+        spare = (sure < self._counts) | self.immortal
+        keep = (~doubtful | spare[self._refs.target]).astype(np.uint8)
+        self._refs.kind[self._refs.kind == Ref.STACK | UNRESOLVED] = Ref.STACK
+        self._refs.kind[(keep == 0)] = Ref.WEAK  # so that nothing follows or counts it
+        return keep
+
+    def settle(self, finder: RootFinder, threads: list[PythonThread]) -> None:
+        """Adds the roots that only counts can tell, and sets apart what nothing reaches."""
+        total = len(self._counts)
+        degrees = in_degrees(total, self._refs.target, self._refs.kind, _kinds(*_NOT_COUNTED))
+        unexplained = self._counts - degrees
+        finder.c_globals(unexplained)
+        finder.c_stacks(threads, unexplained)
+        edges = Edges(
+            self._refs.first_ref, self._refs.target, self._refs.kind, [k for k in Ref if k != Ref.WEAK]
+        )
+        live = reach(edges, finder.rows.nodes())
+        unseen = np.flatnonzero((live == 0) & (unexplained > 0) & (self._found.static == 0)).astype(np.int32)
+        finder.rows.add(unseen, Root.C_UNSEEN, -1)
+        live |= reach(edges, unseen)
+        garbage = np.flatnonzero((live == 0) & self.tracked).astype(np.int32)
+        finder.rows.add(garbage, Root.GARBAGE, -1)
+        self._live = live
+        self._keep_node = live | reach(edges, garbage)
+
+    def pruned(self) -> tuple[References, Int32s, UInt8s]:
+        """``(references, new number per object or -1, garbage mask per old object)`` without what is no object."""
+        first, target, kind, label, number = compact(
+            self._refs.first_ref, self._refs.target, self._refs.kind, self._refs.label,
+            self._keep_node, self._keep_ref, _kinds(Ref.KEY),
+        )  # fmt: skip
+        return References(first, target, kind, label), number, self._keep_node & (self._live ^ 1)

@@ -1,0 +1,143 @@
+"""Which addresses are objects, of which type; and their references, as the kernels read them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from leakscope.cpython.memory import HeapMemory
+from leakscope.cpython.names import Names
+from leakscope.cpython.shapes import ShapeTable
+from leakscope.cpython.types import TypeTable
+from leakscope.kernels import _shapes, layout, references, scan, sizes
+from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt64s
+from leakscope.kernels.memory import Objects
+
+_THREADS = 2
+FRAME_LABELS = ("f_func", "f_code", "f_locals", "frame object", "f_frame")
+
+
+@dataclass(frozen=True)
+class Found:
+    """All objects of a heap, ascending by address."""
+
+    objects: Objects
+    offsets: Int64s
+    """Places in the image's buffer."""
+    rows: Int32s
+    """Rows of the table of types; the one behind the last is that of running frames."""
+    addresses: UInt64s
+    static: UInt8s
+    """1 for objects in a library's data segment."""
+
+
+@dataclass(frozen=True)
+class References:
+    """Compressed sparse rows; kinds may still carry ``_shapes.UNRESOLVED``."""
+
+    first_ref: Int64s
+    target: Int32s
+    kind: UInt8s
+    label: Int32s
+
+
+def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, frames: list[int]) -> Found:
+    """Scans all pages for objects; ``frames`` are the addresses of frames that are no objects, added as such."""
+    image = heap.image
+    addresses = np.array([found.address for found in table.types], np.uint64)
+    has_gc = np.array([bool(found.flags & heap.layout.flag_have_gc) for found in table.types], np.uint8)
+    static = _static_pages(heap)
+    pages = len(image.pages)
+    bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
+
+    def mark(part: int) -> tuple[Int64s, Int32s]:
+        return scan.mark_objects(heap.paged, addresses, has_gc, static, bounds[part], bounds[part + 1])
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = list(pool.map(mark, range(_THREADS)))
+    offsets = np.concatenate([part[0] for part in parts])
+    rows = np.concatenate([part[1] for part in parts])
+    keep = _fitting(heap, shapes, offsets, rows, static)
+    offsets, rows = _with_frames(heap, offsets[keep], rows[keep], frames, len(table.types))
+    return Found(
+        Objects(heap.paged, offsets), offsets, rows,
+        image.pages[offsets >> 12] + (offsets & 4095).astype(np.uint64), static[offsets >> 12],
+    )  # fmt: skip
+
+
+def _static_pages(heap: HeapMemory) -> UInt8s:
+    """1 for pages of .data and .bss."""
+    pages = heap.image.pages
+    static = np.zeros(len(pages), np.uint8)
+    for module in heap.image.modules:
+        for start, end in module.data_ranges:
+            low, high = np.searchsorted(pages, np.array([start, end], np.uint64))
+            static[low:high] = 1
+    return static
+
+
+def _fitting(heap: HeapMemory, shapes: ShapeTable, offsets: Int64s, rows: Int32s, static: UInt8s) -> UInt8s:
+    """Mask of the candidates that fit their memory and do not lie inside another object."""
+    columns = shapes.columns
+    # Compact strings and naive datetimes are allocated shorter than their type's basic size.
+    least = columns[:, _shapes.Column.BASIC].copy()
+    least[columns[:, _shapes.Column.SHAPE] == _shapes.Shape.STR] = heap.layout.unicode_ascii_sizeof
+    least[shapes.naive] -= 8
+    ends = scan.inline_ends(
+        heap.paged, heap.image.pages, offsets, rows, least,
+        columns[:, _shapes.Column.ITEM].copy(),
+        columns[:, _shapes.Column.COUNT].astype(np.uint8),
+    )  # fmt: skip
+    heads = columns[:, _shapes.Column.HEAD].astype(np.uint8)[rows]
+    return scan.outermost(offsets, ends, heads, static[offsets >> 12]).view(bool)
+
+
+def _with_frames(
+    heap: HeapMemory, offsets: Int64s, rows: Int32s, frames: list[int], row: int
+) -> tuple[Int64s, Int32s]:
+    pages = heap.image.pages
+    addresses = np.array(sorted(set(frames)), np.uint64)
+    index = np.minimum(np.searchsorted(pages, addresses & ~np.uint64(4095)), max(0, len(pages) - 1))
+    there = pages[index] == addresses & ~np.uint64(4095) if len(pages) else np.zeros(0, bool)
+    extra = (index[there] << 12) + (addresses[there] & np.uint64(4095)).astype(np.int64)
+    extra = np.setdiff1d(extra, offsets)
+    at = np.searchsorted(offsets, extra)
+    return np.insert(offsets, at, extra), np.insert(rows, at, np.full(len(extra), row, np.int32))
+
+
+def kernel_layout(heap: HeapMemory) -> layout.Layout:
+    """The numbers of this version in the form that the kernels take."""
+    return layout.Layout(heap.layout, int(heap.image.version.split(".")[1]))
+
+
+def own_sizes(heap: HeapMemory, shapes: ShapeTable, found: Found) -> Int64s:
+    """Bytes of each object as ``sys.getsizeof`` counts."""
+    return sizes.own_sizes(heap.paged, kernel_layout(heap), found.offsets, found.rows, shapes.columns)
+
+
+def read_references(heap: HeapMemory, shapes: ShapeTable, found: Found, names: Names) -> References:
+    """All references of all objects, read by two threads."""
+    numbers = kernel_layout(heap)
+    labels = np.array([names.add(name) for name in FRAME_LABELS], np.int32)
+    total = len(found.offsets)
+    bounds = [total * part // _THREADS for part in range(_THREADS + 1)]
+
+    def read(part: int) -> tuple[Int64s, Int32s, UInt8s, Int32s]:
+        reader = references.ReferenceReader(
+            found.objects, numbers, found.offsets, found.rows, heap.image.pages, shapes.columns,
+            shapes.word_label, shapes.word_kind, labels,
+        )  # fmt: skip
+        return reader.read(bounds[part], bounds[part + 1])
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = list(pool.map(read, range(_THREADS)))
+    first = np.zeros(total + 1, np.int64)
+    np.cumsum(np.concatenate([part[0] for part in parts]), out=first[1:])
+    return References(
+        first,
+        np.concatenate([part[1] for part in parts]),
+        np.concatenate([part[2] for part in parts]),
+        np.concatenate([part[3] for part in parts]),
+    )
