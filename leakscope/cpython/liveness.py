@@ -59,7 +59,8 @@ class Liveness:
         spare = (sure < self._counts) | self.immortal
         keep = (~doubtful | spare[self._refs.target]).astype(np.uint8)
         self._refs.kind[self._refs.kind == Ref.STACK | UNRESOLVED] = Ref.STACK
-        self._refs.kind[(keep == 0)] = Ref.WEAK  # so that nothing follows or counts it
+        self._refs.kind[keep == 0] = Ref.WEAK  # so that nothing follows or counts it
+        self._refs.label[self._refs.kind == Ref.WEAK] = -1
         return keep
 
     def settle(self, finder: RootFinder, threads: list[PythonThread]) -> None:

@@ -102,8 +102,9 @@ def _with_frames(
     index = np.minimum(np.searchsorted(pages, addresses & ~np.uint64(4095)), max(0, len(pages) - 1))
     there = pages[index] == addresses & ~np.uint64(4095) if len(pages) else np.zeros(0, bool)
     extra = (index[there] << 12) + (addresses[there] & np.uint64(4095)).astype(np.int64)
-    extra = np.setdiff1d(extra, offsets)
     at = np.searchsorted(offsets, extra)
+    new = offsets[np.minimum(at, len(offsets) - 1)] != extra
+    at, extra = at[new], extra[new]
     return np.insert(offsets, at, extra), np.insert(rows, at, np.full(len(extra), row, np.int32))
 
 
@@ -135,9 +136,7 @@ def read_references(heap: HeapMemory, shapes: ShapeTable, found: Found, names: N
         parts = list(pool.map(read, range(_THREADS)))
     first = np.zeros(total + 1, np.int64)
     np.cumsum(np.concatenate([part[0] for part in parts]), out=first[1:])
-    return References(
-        first,
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
-        np.concatenate([part[3] for part in parts]),
-    )
+    target, kind, label = (np.concatenate([part[column] for part in parts]) for column in (1, 2, 3))
+    functions = found.addresses[shapes.of_kind(shapes.functions, found.rows)]
+    references.name_closures(found.objects, numbers, functions, first, target, kind, label)
+    return References(first, target, kind, label)

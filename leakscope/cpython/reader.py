@@ -100,7 +100,7 @@ class _Reading:
         flags |= np.where(shape == Shape.RUNNING_FRAME, Node.FRAME, 0)
         flags |= np.where(shape == Shape.TYPE, Node.CLASS, 0)
         flags |= np.where(garbage != 0, Node.GARBAGE, 0)
-        flags |= np.where(np.isin(found.rows, shapes.modules), Node.MODULE, 0)
+        flags |= np.where(shapes.of_kind(shapes.modules, found.rows), Node.MODULE, 0)
         return flags.astype(np.uint8)
 
     def _facts(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _namespaces(found: Found, refs: References, shapes: ShapeTable) -> Namespace
     held = np.flatnonzero(refs.kind == Ref.DICT)
     holder = np.searchsorted(refs.first_ref, held, side="right") - 1
     rows = found.rows[holder]
-    public = (shapes.columns[rows, Column.SHAPE] == Shape.TYPE) | np.isin(rows, shapes.modules)
+    public = (shapes.columns[rows, Column.SHAPE] == Shape.TYPE) | shapes.of_kind(shapes.modules, rows)
     target = refs.target[held]
     is_dict = shapes.columns[found.rows[target], Column.SHAPE] == Shape.DICT
     return Namespaces(np.unique(target[is_dict & ~public]), np.unique(target[is_dict & public]))
@@ -164,8 +164,8 @@ def _frames(heap: HeapMemory, found: Found, shapes: ShapeTable, names: Names, or
     shape = shapes.columns[found.rows, Column.SHAPE]
     for which in (Shape.FRAME, Shape.GENERATOR, Shape.RUNNING_FRAME):
         reader.add_frames(np.flatnonzero(shape == which).astype(np.int32), which)
-    reader.add_functions(np.flatnonzero(np.isin(found.rows, shapes.functions)).astype(np.int32))
-    reader.add_code(np.flatnonzero(np.isin(found.rows, shapes.codes)).astype(np.int32))
+    reader.add_functions(np.flatnonzero(shapes.of_kind(shapes.functions, found.rows)).astype(np.int32))
+    reader.add_code(np.flatnonzero(shapes.of_kind(shapes.codes, found.rows)).astype(np.int32))
     return reader.table()
 
 

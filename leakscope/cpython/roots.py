@@ -62,11 +62,12 @@ class RootRows:
         """The columns; ``number`` gives each node's final number, -1 if it is gone."""
         lengths = [len(nodes) for nodes in self.node]
         node = number[self.nodes()]
-        there = node >= 0
-        columns = [
-            np.repeat(np.array(c, np.int32), lengths)[there] for c in (self.kind, self.name, self.origin)
-        ]
-        return Roots(node[there], columns[0].astype(np.uint8), columns[1], columns[2].astype(np.uint8))
+        kind, name, origin = (
+            np.repeat(np.array(column, np.int32), lengths) for column in (self.kind, self.name, self.origin)
+        )
+        order = np.argsort(kind, kind="stable")
+        order = order[node[order] >= 0]
+        return Roots(node[order], kind[order].astype(np.uint8), name[order], origin[order].astype(np.uint8))
 
 
 def read_modules(heap: HeapMemory, interpreters: list[Interpreter]) -> list[Module]:

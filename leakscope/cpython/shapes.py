@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscope.cpython.fields import BORROWED, GROUPS, KIND_OF_FIELD, LEAVES, NO_FIELDS, SHAPES, shown_name
 from leakscope.cpython.layouts import Layout
@@ -32,6 +34,13 @@ class ShapeTable:
     codes: list[int]
     naive: list[int]
     """Rows of ``datetime`` and ``time``, whose objects without a zone lack the last word."""
+
+    def of_kind(self, kind: list[int], rows: Int32s) -> npt.NDArray[np.bool_]:
+        """Mask of the ``rows`` that are among ``kind``, one of the lists above."""
+        wanted = np.zeros(len(self.columns), bool)
+        wanted[kind] = True
+        mask: npt.NDArray[np.bool_] = wanted[rows]
+        return mask
 
 
 @dataclass
@@ -173,7 +182,7 @@ def _words(heap: HeapMemory, table: TypeTable, found: Type, names: Names, plain:
                 words.set(offset, IGNORED_WORD)
         for offset, name, kind in _named_fields(heap.layout, base):
             words.set(offset, names.add(name) if name else IGNORED_WORD, kind)
-        for offset, name in _members(heap, base):
+        for offset, name in members(heap, base):
             words.set(offset, names.add(name), Ref.ATTR)
         if base.weak_offset > 0:
             words.set(base.weak_offset, IGNORED_WORD)
@@ -191,17 +200,19 @@ def _named_fields(layout: Layout, found: Type) -> Iterator[tuple[int, str, int]]
             yield offset, name, KIND_OF_FIELD.get(full, Ref.INTERNAL)
 
 
-def _group(layout: Layout, group: str) -> Iterator[tuple[str, int]]:
+@cache
+def _group(layout: Layout, group: str) -> list[tuple[str, int]]:
+    """``(field, offset)`` of a struct, from the numbers whose names begin with it."""
     prefix = f"{group}_"
-    for name in layout.__dataclass_fields__:
-        offset = getattr(layout, name)
-        if name.startswith(NO_FIELDS) or name.endswith("sizeof") or offset < layout.object_sizeof:
-            continue
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix), offset
+    named = ((name, getattr(layout, name)) for name in layout.__dataclass_fields__ if name.startswith(prefix))
+    return [
+        (name.removeprefix(prefix), offset)
+        for name, offset in named
+        if offset >= layout.object_sizeof and not name.endswith("sizeof") and not name.startswith(NO_FIELDS)
+    ]
 
 
-def _members(heap: HeapMemory, found: Type) -> Iterator[tuple[int, str]]:
+def members(heap: HeapMemory, found: Type) -> Iterator[tuple[int, str]]:
     """``(offset, name)`` of a type's members that are objects: ``__slots__``, and what C types publish."""
     layout = heap.layout
     at = found.members

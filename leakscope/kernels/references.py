@@ -702,3 +702,44 @@ class ReferenceReader:
         if not self.memory.word(address - 8 + size) & 1:  # the next chunk says this one is free
             return -1
         return cython.cast(cython.longlong, size) - 8
+
+
+def name_closures(objects: Objects, layout: Layout, functions, first_ref, target, kind, label):
+    """Names the cells of closures: items of a function's closure tuple become ``CELL`` references, in place.
+
+    ``functions``: addresses (uint64). Labels are nodes of name strings, unresolved.
+    """
+    address: cython.ulonglong[::1] = functions
+    first: cython.longlong[::1] = first_ref
+    kinds: cython.uchar[::1] = kind
+    labels: cython.int[::1] = label
+    memory: Memory = objects.memory
+    closure: cython.int
+    code: cython.ulonglong
+    names: cython.ulonglong
+    skip: cython.ulonglong
+    count: cython.longlong
+    i: cython.Py_ssize_t
+    j: cython.longlong
+    with cython.nogil:
+        for i in range(address.shape[0]):
+            closure = objects.node(memory.word(address[i] + layout.function_closure))
+            if closure < 0:
+                continue
+            code = memory.word(address[i] + layout.function_code)
+            count = first[closure + 1] - first[closure]
+            # Free variables are named last in 3.11+, in a tuple of their own before.
+            if layout.code_localsplusnames >= 0:
+                names = memory.word(code + layout.code_localsplusnames)
+            else:
+                names = memory.word(code + layout.code_freevars)
+            skip = memory.word(names + 16)
+            if count > FRAME_WORDS_LIMIT or skip < cython.cast(cython.ulonglong, count) or skip > FRAME_WORDS_LIMIT:
+                continue
+            skip -= cython.cast(cython.ulonglong, count)
+            for j in range(count):
+                if kinds[first[closure] + j] == INDEX:
+                    kinds[first[closure] + j] = CELL | UNRESOLVED
+                    labels[first[closure] + j] = objects.node(
+                        memory.word(names + layout.tuple_items + (skip + j) * 8)
+                    )

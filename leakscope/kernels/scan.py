@@ -59,7 +59,8 @@ class AddressTable:
 @cython.nogil
 @cython.exceptval(check=False)
 def mix(address: cython.ulonglong) -> cython.ulonglong:
-    return (address >> 4) ^ (address >> 13) ^ (address >> 25)
+    # Fibonacci hashing; the high half of the product depends on every bit of the address.
+    return (address * cython.cast(cython.ulonglong, 0x9E3779B97F4A7C15)) >> 32
 
 
 def find_words(memory: Memory, values, start, stop):

@@ -19,7 +19,6 @@ STR_SHAPE = cython.declare(cython.int, _shapes.Shape.STR)
 INT_SHAPE = cython.declare(cython.int, _shapes.Shape.INT)
 BYTEARRAY_SHAPE = cython.declare(cython.int, _shapes.Shape.BYTEARRAY)
 ARRAY_SHAPE = cython.declare(cython.int, _shapes.Shape.ARRAY)
-INLINE_VALUES = cython.declare(cython.int, _shapes.Trait.INLINE_VALUES)
 ORDERED_DICT = cython.declare(cython.int, _shapes.Trait.ORDERED_DICT)
 C_SHAPE = cython.declare(cython.int, _shapes.Column.SHAPE)
 C_TRAITS = cython.declare(cython.int, _shapes.Column.TRAITS)
@@ -27,7 +26,6 @@ C_BASIC = cython.declare(cython.int, _shapes.Column.BASIC)
 C_ITEM = cython.declare(cython.int, _shapes.Column.ITEM)
 C_COUNT = cython.declare(cython.int, _shapes.Column.COUNT)
 C_HEAD = cython.declare(cython.int, _shapes.Column.HEAD)
-C_CACHED_KEYS = cython.declare(cython.int, _shapes.Column.CACHED_KEYS)
 
 
 @cython.cfunc
@@ -62,7 +60,9 @@ def keys_slots(memory: Memory, layout: Layout, place: cython.longlong) -> cython
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def keys_bytes(memory: Memory, layout: Layout, keys: cython.ulonglong, shared: cython.bint) -> cython.longlong:
+def keys_bytes(
+    memory: Memory, layout: Layout, keys: cython.ulonglong, shared: cython.bint
+) -> cython.longlong:
     """``_PyDict_KeysSize``; 0 for keys that others share, unless ``shared``."""
     place: cython.longlong = -1 if keys & 7 else memory.span(keys, layout.dictkeys_indices)
     slots: cython.ulonglong
@@ -96,17 +96,9 @@ def shared_values(memory: Memory, layout: Layout, keys: cython.ulonglong) -> cyt
         return bounded(memory, keys_slots(memory, layout, place) * 2 // 3)
     return bounded(
         memory,
-        memory.words[(place + layout.dictkeys_nentries) >> 3] + memory.words[(place + layout.dictkeys_usable) >> 3],
+        memory.words[(place + layout.dictkeys_nentries) >> 3]
+        + memory.words[(place + layout.dictkeys_usable) >> 3],
     )
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def values_bytes(memory: Memory, layout: Layout, keys: cython.ulonglong) -> cython.longlong:
-    """``_PyInlineValuesSize`` of 3.13: the values, and before them a byte each for their order, rounded up."""
-    room: cython.longlong = shared_values(memory, layout, keys)
-    return ((room + 7) & ~7) + (room + 1) * 8
 
 
 @cython.cfunc
@@ -114,22 +106,16 @@ def values_bytes(memory: Memory, layout: Layout, keys: cython.ulonglong) -> cyth
 @cython.exceptval(check=False)
 def dict_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
     keys: cython.ulonglong = memory.words[(place + layout.dict_keys) >> 3]
-    values: cython.ulonglong = memory.words[(place + layout.dict_values) >> 3]
-    at: cython.longlong
     total: cython.longlong = keys_bytes(memory, layout, keys, False)
-    if values:
-        if layout.dictvalues_embedded < 0:
-            return total + shared_values(memory, layout, keys) * 8
-        at = memory.where(values)
-        if at >= 0 and not memory.bytes[at + layout.dictvalues_embedded]:
-            total += values_bytes(memory, layout, keys)
+    if memory.words[(place + layout.dict_values) >> 3]:
+        total += shared_values(memory, layout, keys) * 8
     return total
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def str_bytes(memory: Memory, layout: Layout, place: cython.longlong, basic: cython.longlong) -> cython.longlong:
+def str_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
     state: cython.longlong = signed32(memory, place + layout.unicode_state)
     length: cython.longlong = bounded(memory, memory.words[(place + layout.unicode_length) >> 3])
     width: cython.longlong = (state & layout.unicode_kind_mask) >> 2
@@ -141,7 +127,7 @@ def str_bytes(memory: Memory, layout: Layout, place: cython.longlong, basic: cyt
     if state & layout.unicode_compact_mask:
         total = layout.unicode_compact_sizeof + (length + 1) * width
     else:
-        total = basic + (length + 1) * width
+        total = layout.unicode_sizeof + (length + 1) * width
         if utf8 == memory.words[(place + layout.unicode_data) >> 3]:
             return total
     if utf8:
@@ -154,7 +140,10 @@ def str_bytes(memory: Memory, layout: Layout, place: cython.longlong, basic: cyt
 @cython.exceptval(check=False)
 def frame_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
     """Locals and stack of an interpreter frame of 3.11+, by its code object."""
-    code: cython.longlong = memory.span(memory.words[(place + layout.iframe_code) >> 3] & ~cython.cast(cython.ulonglong, 7), layout.code_nlocalsplus + 8)
+    code: cython.longlong = memory.span(
+        memory.words[(place + layout.iframe_code) >> 3] & ~cython.cast(cython.ulonglong, 7),
+        layout.code_nlocalsplus + 8,
+    )
     slots: cython.longlong
     if code < 0:
         return 0
@@ -165,7 +154,43 @@ def frame_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cytho
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def extra_bytes(memory: Memory, layout: Layout, place: cython.longlong, shape: cython.longlong) -> cython.longlong:
+def frame_object_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
+    """A frame object with room for locals and stack, whether they are its own or still a thread's."""
+    code: cython.longlong
+    frame: cython.longlong
+    if layout.frame_interp_frame < 0:
+        code = memory.where(memory.words[(place + layout.frame_code) >> 3])
+        # ob_size of a 3.10 frame: locals, cells, free variables and stack.
+        return layout.frame_localsplus + (bounded(memory, memory.words[(place + 16) >> 3] * 8) if code >= 0 else 0)
+    frame = memory.span(memory.words[(place + layout.frame_interp_frame) >> 3], layout.iframe_localsplus)
+    return (
+        layout.frame_frame_data
+        + layout.iframe_localsplus
+        + (frame_bytes(memory, layout, frame) if frame >= 0 else 0)
+    )
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def int_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
+    """Digits of 4 bytes; since 3.11 at least one is counted."""
+    digits: cython.longlong = cython.cast(cython.longlong, memory.words[(place + 16) >> 3])
+    if layout.long_tag >= 0:
+        digits = digits >> 3
+    if digits < 0:
+        digits = -digits
+    if digits == 0 and layout.minor >= 11:
+        digits = 1
+    return layout.long_digits + bounded(memory, digits * 4)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def extra_bytes(
+    memory: Memory, layout: Layout, place: cython.longlong, shape: cython.longlong
+) -> cython.longlong:
     """What the builtin base's ``__sizeof__`` adds to ``tp_basicsize`` and items."""
     word: cython.ulonglong
     at: cython.longlong
@@ -184,7 +209,9 @@ def extra_bytes(memory: Memory, layout: Layout, place: cython.longlong, shape: c
     if shape == ARRAY_SHAPE:
         at = memory.where(memory.words[(place + layout.array_descr) >> 3])
         if at >= 0 and 0 < signed32(memory, at + 4) <= 16:
-            return bounded(memory, memory.words[(place + layout.array_allocated) >> 3] * signed32(memory, at + 4))
+            return bounded(
+                memory, memory.words[(place + layout.array_allocated) >> 3] * signed32(memory, at + 4)
+            )
     return 0
 
 
@@ -212,26 +239,26 @@ def own_size(
     total: cython.longlong = table[row, C_HEAD] + table[row, C_BASIC]
     items: cython.longlong
     if shape == STR_SHAPE:
-        return table[row, C_HEAD] + str_bytes(memory, layout, place, table[row, C_BASIC])
+        return table[row, C_HEAD] + str_bytes(memory, layout, place)
     if shape == TYPE_SHAPE:
         if not memory.words[(place + layout.type_flags) >> 3] & layout.flag_heaptype:
-            return layout.type_sizeof
-        return total + keys_bytes(memory, layout, memory.words[(place + layout.heaptype_cached_keys) >> 3], True)
+            # 3.11 and 3.12 count a collector's head for static types, which have none.
+            return layout.type_sizeof + (table[row, C_HEAD] if 11 <= layout.minor <= 12 else 0)
+        return table[row, C_HEAD] + layout.heaptype_sizeof + keys_bytes(
+            memory, layout, memory.words[(place + layout.heaptype_cached_keys) >> 3], True
+        )
     if shape == RUNNING_FRAME_SHAPE:
         return layout.iframe_localsplus + frame_bytes(memory, layout, place)
     if shape == GENERATOR_SHAPE and layout.generator_iframe >= 0:
+        total = table[row, C_HEAD] + layout.generator_iframe + layout.iframe_localsplus
         return total + frame_bytes(memory, layout, place + layout.generator_iframe)
-    if shape == FRAME_SHAPE and layout.frame_interp_frame >= 0:
-        if memory.words[(place + layout.frame_interp_frame) >> 3]:
-            return total + frame_bytes(memory, layout, place + layout.frame_frame_data)
-        return total
+    if shape == FRAME_SHAPE:
+        return table[row, C_HEAD] + frame_object_bytes(memory, layout, place)
+    if shape == INT_SHAPE:
+        return table[row, C_HEAD] + int_bytes(memory, layout, place)
     if table[row, C_COUNT]:
         items = cython.cast(cython.longlong, memory.words[(place + 16) >> 3])
-        if table[row, C_COUNT] == 2:
-            items = max(1, items >> 3)
         total += (-items if items < 0 else items) * table[row, C_ITEM]
-    if table[row, C_TRAITS] & INLINE_VALUES:
-        total += values_bytes(memory, layout, cython.cast(cython.ulonglong, table[row, C_CACHED_KEYS]))
     if table[row, C_TRAITS] & ORDERED_DICT:
         total += bounded(memory, memory.words[(place + layout.odict_fast_nodes_size) >> 3] * 8)
         total += bounded(memory, memory.words[(place + layout.dict_used) >> 3] * layout.odict_node_sizeof)
