@@ -35,9 +35,7 @@ def attributes(heap: HeapMemory, found: Type, address: int) -> Iterator[tuple[in
             values = word + 1 if word & 1 else 0
         elif layout.instance_values_ptr != -1:
             values = heap.word(address + layout.instance_values_ptr)
-        elif found.flags & layout.flag_inline_values and heap.byte(
-            address + found.basic + layout.dictvalues_valid
-        ):
+        elif found.flags & layout.flag_inline_values and heap.byte(address + found.basic + layout.dictvalues_valid):
             values = address + found.basic + layout.dictvalues_values
     if values:
         yield from heap.split_items(found.cached_keys, values)

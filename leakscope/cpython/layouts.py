@@ -107,9 +107,7 @@ def overlay_debug_offsets(layout: Layout, raw: bytes) -> Layout:
     """
     help_line = "leakscope reads release builds of CPython 3.13 with the GIL"
     if len(raw) < DEBUG_OFFSETS_BYTES or not raw.startswith(_COOKIE):
-        raise UnsupportedTargetError(
-            "The process does not publish the debug offsets of CPython 3.13", help_line
-        )
+        raise UnsupportedTargetError("The process does not publish the debug offsets of CPython 3.13", help_line)
     told = {name: int.from_bytes(raw[at : at + 8], "little") for name, at in PUBLISHED.items()}
     major, minor = told["version"] >> 24, told["version"] >> 16 & 0xFF
     if (major, minor) != (3, 13):

@@ -53,15 +53,14 @@ class Liveness:
     def _certain(self) -> UInt8s:
         """Mask of references without the doubtful ones to objects whose counts are all accounted for."""
         doubtful = _kinds(*_DOUBTFUL)[self._refs.kind] != 0
-        sure = in_degrees(
-            len(self._counts), self._refs.target, self._refs.kind, _kinds(*_NOT_COUNTED, *_DOUBTFUL)
-        )
+        sure = in_degrees(len(self._counts), self._refs.target, self._refs.kind, _kinds(*_NOT_COUNTED, *_DOUBTFUL))
         spare = (sure < self._counts) | self.immortal
         keep = (~doubtful | spare[self._refs.target]).astype(np.uint8)
         self._refs.kind[self._refs.kind == Ref.STACK | UNRESOLVED] = Ref.STACK
         self._refs.kind[keep == 0] = Ref.WEAK  # so that nothing follows or counts it
         self._refs.label[self._refs.kind == Ref.WEAK] = -1
-        return keep
+        certain: UInt8s = keep
+        return certain
 
     def settle(self, finder: RootFinder, threads: list[PythonThread]) -> None:
         """Adds the roots that only counts can tell, and sets apart what nothing reaches."""
@@ -70,9 +69,7 @@ class Liveness:
         unexplained = self._counts - degrees
         finder.c_globals(unexplained)
         finder.c_stacks(threads, unexplained)
-        edges = Edges(
-            self._refs.first_ref, self._refs.target, self._refs.kind, [k for k in Ref if k != Ref.WEAK]
-        )
+        edges = Edges(self._refs.first_ref, self._refs.target, self._refs.kind, [k for k in Ref if k != Ref.WEAK])
         live = reach(edges, finder.rows.nodes())
         unseen = np.flatnonzero((live == 0) & (unexplained > 0) & (self._found.static == 0)).astype(np.int32)
         finder.rows.add(unseen, Root.C_UNSEEN, -1)
@@ -88,4 +85,4 @@ class Liveness:
             self._refs.first_ref, self._refs.target, self._refs.kind, self._refs.label,
             self._keep_node, self._keep_ref, _kinds(Ref.KEY),
         )  # fmt: skip
-        return References(first, target, kind, label), number, self._keep_node & (self._live ^ 1)
+        return References(first, target, kind, label), number, (self._keep_node & ~self._live).astype(np.uint8)

@@ -94,9 +94,7 @@ def _fitting(heap: HeapMemory, shapes: ShapeTable, offsets: Int64s, rows: Int32s
     return scan.outermost(offsets, ends, heads, static[offsets >> 12]).view(bool)
 
 
-def _with_frames(
-    heap: HeapMemory, offsets: Int64s, rows: Int32s, frames: list[int], row: int
-) -> tuple[Int64s, Int32s]:
+def _with_frames(heap: HeapMemory, offsets: Int64s, rows: Int32s, frames: list[int], row: int) -> tuple[Int64s, Int32s]:
     pages = heap.image.pages
     addresses = np.array(sorted(set(frames)), np.uint64)
     index = np.minimum(np.searchsorted(pages, addresses & ~np.uint64(4095)), max(0, len(pages) - 1))

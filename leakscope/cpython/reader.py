@@ -21,7 +21,7 @@ from leakscope.cpython.threads import Interpreter, read_interpreters
 from leakscope.cpython.types import TypeTable, find_types
 from leakscope.errors import UnsupportedTargetError
 from leakscope.graph.heap import Frames, HeapGraph, Labels, Types
-from leakscope.graph.kinds import Node, Ref, Root
+from leakscope.graph.kinds import Node, Ref
 from leakscope.kernels._arrays import Int32s, UInt8s
 from leakscope.kernels._shapes import Column, Shape
 from leakscope.target.image import MemoryImage
@@ -84,9 +84,7 @@ class _Reading:
             _renumbered_frames(frames, number), finder.rows.table(number), self._facts(),
         )  # fmt: skip
 
-    def _exact_roots(
-        self, finder: RootFinder, interpreters: list[Interpreter], modules: list[Module]
-    ) -> None:
+    def _exact_roots(self, finder: RootFinder, interpreters: list[Interpreter], modules: list[Module]) -> None:
         finder.modules(modules)
         for interpreter in interpreters:
             finder.interpreter(interpreter)
@@ -189,6 +187,4 @@ def _renumbered_labels(labels: Labels, number: Int32s) -> Labels:
 def _renumbered_frames(frames: Frames, number: Int32s) -> Frames:
     node = number[frames.node]
     there = node >= 0
-    return Frames(
-        node[there], frames.function[there], frames.file[there], frames.line[there], frames.origin[there]
-    )
+    return Frames(node[there], frames.function[there], frames.file[there], frames.line[there], frames.origin[there])

@@ -86,9 +86,7 @@ def read_modules(heap: HeapMemory, interpreters: list[Interpreter]) -> list[Modu
 class RootFinder:
     """Collects the rows; each method one source."""
 
-    def __init__(
-        self, heap: HeapMemory, found: Found, table: TypeTable, names: Names, origins: Origins
-    ) -> None:
+    def __init__(self, heap: HeapMemory, found: Found, table: TypeTable, names: Names, origins: Origins) -> None:
         self.rows = RootRows()
         self._heap = heap
         self._found = found
@@ -111,9 +109,7 @@ class RootFinder:
             offset = getattr(self._heap.layout, name)
             if name.startswith("interp_") and offset >= 0 and offset % 8 == 0 and name != "interp_interned":
                 word = self._heap.word(interpreter.address + offset)
-                self.rows.add(
-                    self._lookup([word]), Root.INTERPRETER, self._names.add(name.removeprefix("interp_"))
-                )
+                self.rows.add(self._lookup([word]), Root.INTERPRETER, self._names.add(name.removeprefix("interp_")))
 
     def static_types(self, interpreter: Interpreter) -> None:
         """Types in data segments, and what 3.12+ keeps of them per interpreter (pycore_typeobject.h)."""
@@ -134,8 +130,7 @@ class RootFinder:
         row = self._table.row.get(self._heap.word(state + layout.static_type_type))
         if row is not None:
             held = [
-                self._heap.word(state + offset)
-                for offset in (layout.static_type_dict, layout.static_type_subclasses)
+                self._heap.word(state + offset) for offset in (layout.static_type_dict, layout.static_type_subclasses)
             ]
             self.rows.add(self._lookup(held), Root.STATIC_TYPE, self._names.add(self._table.types[row].name))
 

@@ -77,9 +77,7 @@ def describe_types(heap: HeapMemory, table: TypeTable, names: Names) -> ShapeTab
 
 
 def _rows_below(table: TypeTable, name: str) -> list[int]:
-    return [
-        row for row, found in enumerate(table.types) if any(base.name == name for base in table.bases(found))
-    ]
+    return [row for row, found in enumerate(table.types) if any(base.name == name for base in table.bases(found))]
 
 
 def _columns(layout: Layout, table: TypeTable, found: Type, plain: int, labels: int) -> list[int]:
@@ -150,11 +148,7 @@ def _is_plain(found: Type, plain: int) -> bool:
 
 
 def _count_rule(layout: Layout, found: Type, shape: Shape) -> int:
-    if (
-        not found.item
-        or shape == Shape.GENERATOR
-        or (shape == Shape.FRAME and layout.frame_interp_frame >= 0)
-    ):
+    if not found.item or shape == Shape.GENERATOR or (shape == Shape.FRAME and layout.frame_interp_frame >= 0):
         return 0
     return 2 if shape == Shape.INT and layout.long_tag >= 0 else 1
 

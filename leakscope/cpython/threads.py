@@ -12,6 +12,7 @@ from leakscope.cpython.types import TypeTable
 _MOST_INTERPRETERS = 1024
 _MOST_THREADS = 1 << 20
 _MOST_FRAMES = 1 << 20
+_MOST_DIGITS = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,10 @@ def read_interpreters(heap: HeapMemory, table: TypeTable, runtime: int) -> list[
     """All interpreters of the runtime, with their threads; in the order of the runtime's list."""
     layout = heap.layout
     found: list[Interpreter] = []
-    heads = _chain(
-        heap, heap.word(runtime + layout.runtime_interpreters_head), layout.interp_next, _MOST_INTERPRETERS
-    )
+    heads = _chain(heap, heap.word(runtime + layout.runtime_interpreters_head), layout.interp_next, _MOST_INTERPRETERS)
     for address in heads:
         names = _thread_names(heap, table, address)
-        states = _chain(
-            heap, heap.word(address + layout.interp_tstate_head), layout.tstate_next, _MOST_THREADS
-        )
+        states = _chain(heap, heap.word(address + layout.interp_tstate_head), layout.tstate_next, _MOST_THREADS)
         found.append(Interpreter(address, tuple(_read_thread(heap, state, names) for state in states)))
     return found
 
@@ -70,15 +67,13 @@ def _chain(heap: HeapMemory, address: int, next_offset: int, limit: int) -> Iter
         address = heap.word(address + next_offset)
 
 
-def _thread_names(heap: HeapMemory, table: TypeTable, interpreter: int) -> dict[int, str]:
+def _thread_names(heap: HeapMemory, table: TypeTable, interpreter: int) -> dict[int | None, str]:
     """Names by thread ident, from ``threading._active``."""
     modules = heap.word(interpreter + heap.layout.interp_modules)
-    threading = next(
-        (value for key, value in heap.dict_items(modules) if heap.text(key, 16) == "threading"), 0
-    )
+    threading = next((value for key, value in heap.dict_items(modules) if heap.text(key, 16) == "threading"), 0)
     namespace = heap.word(threading + heap.layout.module_dict) if threading else 0
     active = next((value for key, value in heap.dict_items(namespace) if heap.text(key, 8) == "_active"), 0)
-    names: dict[int, str] = {}
+    names: dict[int | None, str] = {}
     for key, thread in heap.dict_items(active) if active else ():
         name = heap.text(attribute(heap, table, thread, "_name"), 200)
         if name:
@@ -86,8 +81,8 @@ def _thread_names(heap: HeapMemory, table: TypeTable, interpreter: int) -> dict[
     return names
 
 
-def read_int(heap: HeapMemory, address: int) -> int:
-    """The value of an ``int`` object of at most 10 digits of 30 bits; 0 for others."""
+def read_int(heap: HeapMemory, address: int) -> int | None:
+    """The value of an ``int`` object; None if it is torn or longer than any number that means something."""
     layout = heap.layout
     if layout.long_tag >= 0:
         tag = heap.word(address + layout.long_tag)
@@ -96,17 +91,16 @@ def read_int(heap: HeapMemory, address: int) -> int:
         size = heap.word(address + layout.var_size)
         negative = bool(size >> 63)
         count = (1 << 64) - size if negative else size
-    raw = heap.read(address + layout.long_digits, count * 4) if count <= 10 else None
-    if not raw:
-        return 0
+    raw = heap.read(address + layout.long_digits, count * 4) if count <= _MOST_DIGITS else None
+    if raw is None:
+        return None
     value = sum(
-        int.from_bytes(raw[at : at + 4], "little") << at // 4 * layout.long_digit_bits
-        for at in range(0, len(raw), 4)
+        int.from_bytes(raw[at : at + 4], "little") << at // 4 * layout.long_digit_bits for at in range(0, len(raw), 4)
     )
     return -value if negative else value
 
 
-def _read_thread(heap: HeapMemory, state: int, names: dict[int, str]) -> PythonThread:
+def _read_thread(heap: HeapMemory, state: int, names: dict[int | None, str]) -> PythonThread:
     layout = heap.layout
     ident = heap.word(state + layout.tstate_thread_id)
     native = heap.word(state + layout.tstate_native_thread_id) if layout.tstate_native_thread_id >= 0 else 0

@@ -105,15 +105,14 @@ def _ready_types(heap: HeapMemory, metatypes: set[int]) -> Int64s:
     name = _column(heap, hits, layout.type_name)
     good = (flags & np.uint64(layout.flag_ready)) != 0
     good &= (basic >= 8) & (basic < _LARGEST_BASIC) & (refs > 0) & (refs < 1 << 33) & (name != 0)
-    return hits[good]
+    ready: Int64s = hits[good]
+    return ready
 
 
 def _parallel_find(memory: Memory, values: UInt64s) -> Int64s:
     bounds = [memory.size * part // _THREADS & ~4095 for part in range(_THREADS)] + [memory.size]
     with ThreadPoolExecutor(_THREADS) as pool:
-        parts = pool.map(
-            lambda part: find_words(memory, values, bounds[part], bounds[part + 1]), range(_THREADS)
-        )
+        parts = pool.map(lambda part: find_words(memory, values, bounds[part], bounds[part + 1]), range(_THREADS))
         return np.concatenate(list(parts))
 
 
@@ -131,9 +130,7 @@ def _addresses(heap: HeapMemory, places: Int64s) -> UInt64s:
 def _read_types(heap: HeapMemory, places: Int64s) -> TypeTable:
     layout = heap.layout
     fields = ("name", "base", "basicsize", "itemsize", "flags", "dictoffset", "weaklistoffset", "members")
-    columns = [
-        _column(heap, places, getattr(layout, f"type_{field}")) for field in (*fields, "dealloc", "dict")
-    ]
+    columns = [_column(heap, places, getattr(layout, f"type_{field}")) for field in (*fields, "dealloc", "dict")]
     rows = np.stack([_addresses(heap, places), *columns, _column(heap, places, layout.object_type)], axis=1)
     types = [_read_type(heap, *row) for row in rows.tolist()]
     return TypeTable(_named(heap, types))
@@ -165,9 +162,7 @@ def _named(heap: HeapMemory, types: list[Type]) -> list[Type]:
             continue
         qualified = heap.text(heap.word(found.address + heap.layout.heaptype_qualname)) or found.name
         module = _module_of(heap, found.dict, module_keys)
-        names.append(
-            replace(found, name=qualified if module in (None, "builtins") else f"{module}.{qualified}")
-        )
+        names.append(replace(found, name=qualified if module in (None, "builtins") else f"{module}.{qualified}"))
     return names
 
 

@@ -30,7 +30,7 @@ class NoValue:
     type: str
 
 
-Value: TypeAlias = None | bool | int | float | str | bytes | datetime.datetime | NoValue
+Value: TypeAlias = bool | int | float | str | bytes | datetime.datetime | NoValue | None
 
 
 class ValueReader:
@@ -68,6 +68,11 @@ class ValueReader:
         return {name: value for name, value in named.items() if value}
 
 
+def _int(heap: HeapMemory, address: int) -> Value:
+    value = read_int(heap, address)
+    return NoValue("int") if value is None else value
+
+
 def _bool(heap: HeapMemory, address: int) -> Value:
     return bool(read_int(heap, address))
 
@@ -89,7 +94,7 @@ def _bytes(heap: HeapMemory, address: int) -> Value:
 
 
 def _datetime(heap: HeapMemory, address: int) -> Value:
-    """Naive datetimes, and aware ones whose zone is a ``datetime.timezone``; others are refused, not guessed."""
+    """Naive, or with a ``datetime.timezone``; other zones are refused, not guessed."""
     layout = heap.layout
     raw = heap.read(address + layout.datetime_data, 10) or b""
     year, month, day, hour, minute, second, high, low = struct.unpack(">H5BHB", raw)
@@ -97,9 +102,7 @@ def _datetime(heap: HeapMemory, address: int) -> Value:
     if heap.byte(address + layout.datetime_hastzinfo):
         zone = _timezone(heap, heap.word(address + layout.datetime_tzinfo))
     fold = heap.byte(address + layout.datetime_fold)
-    return datetime.datetime(
-        year, month, day, hour, minute, second, high << 8 | low, tzinfo=zone, fold=fold & 1
-    )
+    return datetime.datetime(year, month, day, hour, minute, second, high << 8 | low, tzinfo=zone, fold=fold & 1)
 
 
 def _timezone(heap: HeapMemory, address: int) -> datetime.timezone:
@@ -115,7 +118,7 @@ def _timezone(heap: HeapMemory, address: int) -> datetime.timezone:
 _READERS: dict[str, Callable[[HeapMemory, int], Value]] = {
     "NoneType": lambda heap, address: None,
     "bool": _bool,
-    "int": read_int,
+    "int": _int,
     "float": _float,
     "str": _str,
     "bytes": _bytes,

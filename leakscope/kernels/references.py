@@ -349,9 +349,7 @@ class ReferenceReader:
                 entry = self.memory.where(values)
                 if entry < 0 or self.memory.bytes[entry + self.layout.dictvalues_embedded]:
                     return
-            self.values(
-                keys, values + cython.cast(cython.ulonglong, max(0, self.layout.dictvalues_values)), KEY
-            )
+            self.values(keys, values + cython.cast(cython.ulonglong, max(0, self.layout.dictvalues_values)), KEY)
             return
         entry = self.entries(keys, cython.address(count), cython.address(stride))
         if entry < 0:
@@ -383,9 +381,7 @@ class ReferenceReader:
         for i in range(count):
             value = self.at(place + i * 8)
             if value:
-                self.emit(
-                    value, kind | UNRESOLVED, self.objects.node(self.at(entry + i * stride + stride - 16))
-                )
+                self.emit(value, kind | UNRESOLVED, self.objects.node(self.at(entry + i * stride + stride - 16)))
 
     @cython.cfunc
     @cython.nogil
@@ -458,9 +454,7 @@ class ReferenceReader:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def managed_attributes(
-        self, place: cython.longlong, row: cython.int, traits: cython.longlong
-    ) -> cython.void:
+    def managed_attributes(self, place: cython.longlong, row: cython.int, traits: cython.longlong) -> cython.void:
         """3.11 to 3.13 keep the dict, or the bare values, in front of the object or at its end."""
         keys: cython.ulonglong = cython.cast(cython.ulonglong, self.types[row, C_CACHED_KEYS])
         word: cython.ulonglong
@@ -530,11 +524,7 @@ class ReferenceReader:
         owned = self.at(place + self.layout.frame_interp_frame)
         if owned == self.address_of(place) + self.layout.frame_frame_data:
             self.running_frame(place + self.layout.frame_frame_data)
-        elif (
-            owned
-            and not self.emit(owned, INTERNAL, self.frame_label[4])
-            and self.layout.generator_iframe >= 0
-        ):
+        elif owned and not self.emit(owned, INTERNAL, self.frame_label[4]) and self.layout.generator_iframe >= 0:
             # The frame of a generator lies inside the generator object.
             self.emit(owned - self.layout.generator_iframe, INTERNAL, self.frame_label[4])
 
@@ -554,9 +544,7 @@ class ReferenceReader:
         self.emit(self.at(place + self.layout.iframe_code), INTERNAL, self.frame_label[1])
         self.emit(self.at(place + self.layout.iframe_locals), INTERNAL, self.frame_label[2])
         self.emit(self.at(place + self.layout.iframe_frame_obj), INTERNAL, self.frame_label[3])
-        code = self.memory.span(
-            self.at(place + self.layout.iframe_code), self.layout.code_localspluskinds + 8
-        )
+        code = self.memory.span(self.at(place + self.layout.iframe_code), self.layout.code_localspluskinds + 8)
         if code < 0 or self.objects.node_at_offset(code) < 0:
             return
         total = self.signed32(code + self.layout.code_nlocalsplus)
@@ -584,9 +572,7 @@ class ReferenceReader:
         name: cython.longlong = self.memory.span(
             names + self.layout.tuple_items, cython.cast(cython.ulonglong, total) * 8
         )
-        flag: cython.longlong = self.memory.span(
-            kinds + self.layout.bytes_sval, cython.cast(cython.ulonglong, total)
-        )
+        flag: cython.longlong = self.memory.span(kinds + self.layout.bytes_sval, cython.cast(cython.ulonglong, total))
         kind: cython.int
         i: cython.longlong
         if name < 0 or flag < 0 or names & 7 or place + total * 8 > self.memory.size:
@@ -611,9 +597,7 @@ class ReferenceReader:
     @cython.nogil
     @cython.exceptval(check=False)
     def frame_of_310(self, place: cython.longlong) -> cython.void:
-        code: cython.longlong = self.memory.span(
-            self.at(place + self.layout.frame_code), self.layout.code_cellvars + 8
-        )
+        code: cython.longlong = self.memory.span(self.at(place + self.layout.frame_code), self.layout.code_cellvars + 8)
         slot: cython.longlong = place + self.layout.frame_localsplus
         depth: cython.longlong = self.signed32(place + self.layout.frame_stackdepth)
         if code < 0 or self.objects.node_at_offset(code) < 0:
@@ -740,6 +724,4 @@ def name_closures(objects: Objects, layout: Layout, functions, first_ref, target
             for j in range(count):
                 if kinds[first[closure] + j] == INDEX:
                     kinds[first[closure] + j] = CELL | UNRESOLVED
-                    labels[first[closure] + j] = objects.node(
-                        memory.word(names + layout.tuple_items + (skip + j) * 8)
-                    )
+                    labels[first[closure] + j] = objects.node(memory.word(names + layout.tuple_items + (skip + j) * 8))

@@ -60,9 +60,7 @@ def keys_slots(memory: Memory, layout: Layout, place: cython.longlong) -> cython
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def keys_bytes(
-    memory: Memory, layout: Layout, keys: cython.ulonglong, shared: cython.bint
-) -> cython.longlong:
+def keys_bytes(memory: Memory, layout: Layout, keys: cython.ulonglong, shared: cython.bint) -> cython.longlong:
     """``_PyDict_KeysSize``; 0 for keys that others share, unless ``shared``."""
     place: cython.longlong = -1 if keys & 7 else memory.span(keys, layout.dictkeys_indices)
     slots: cython.ulonglong
@@ -96,8 +94,7 @@ def shared_values(memory: Memory, layout: Layout, keys: cython.ulonglong) -> cyt
         return bounded(memory, keys_slots(memory, layout, place) * 2 // 3)
     return bounded(
         memory,
-        memory.words[(place + layout.dictkeys_nentries) >> 3]
-        + memory.words[(place + layout.dictkeys_usable) >> 3],
+        memory.words[(place + layout.dictkeys_nentries) >> 3] + memory.words[(place + layout.dictkeys_usable) >> 3],
     )
 
 
@@ -164,9 +161,7 @@ def frame_object_bytes(memory: Memory, layout: Layout, place: cython.longlong) -
         return layout.frame_localsplus + (bounded(memory, memory.words[(place + 16) >> 3] * 8) if code >= 0 else 0)
     frame = memory.span(memory.words[(place + layout.frame_interp_frame) >> 3], layout.iframe_localsplus)
     return (
-        layout.frame_frame_data
-        + layout.iframe_localsplus
-        + (frame_bytes(memory, layout, frame) if frame >= 0 else 0)
+        layout.frame_frame_data + layout.iframe_localsplus + (frame_bytes(memory, layout, frame) if frame >= 0 else 0)
     )
 
 
@@ -188,9 +183,7 @@ def int_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def extra_bytes(
-    memory: Memory, layout: Layout, place: cython.longlong, shape: cython.longlong
-) -> cython.longlong:
+def extra_bytes(memory: Memory, layout: Layout, place: cython.longlong, shape: cython.longlong) -> cython.longlong:
     """What the builtin base's ``__sizeof__`` adds to ``tp_basicsize`` and items."""
     word: cython.ulonglong
     at: cython.longlong
@@ -209,9 +202,7 @@ def extra_bytes(
     if shape == ARRAY_SHAPE:
         at = memory.where(memory.words[(place + layout.array_descr) >> 3])
         if at >= 0 and 0 < signed32(memory, at + 4) <= 16:
-            return bounded(
-                memory, memory.words[(place + layout.array_allocated) >> 3] * signed32(memory, at + 4)
-            )
+            return bounded(memory, memory.words[(place + layout.array_allocated) >> 3] * signed32(memory, at + 4))
     return 0
 
 
@@ -244,8 +235,10 @@ def own_size(
         if not memory.words[(place + layout.type_flags) >> 3] & layout.flag_heaptype:
             # 3.11 and 3.12 count a collector's head for static types, which have none.
             return layout.type_sizeof + (table[row, C_HEAD] if 11 <= layout.minor <= 12 else 0)
-        return table[row, C_HEAD] + layout.heaptype_sizeof + keys_bytes(
-            memory, layout, memory.words[(place + layout.heaptype_cached_keys) >> 3], True
+        return (
+            table[row, C_HEAD]
+            + layout.heaptype_sizeof
+            + keys_bytes(memory, layout, memory.words[(place + layout.heaptype_cached_keys) >> 3], True)
         )
     if shape == RUNNING_FRAME_SHAPE:
         return layout.iframe_localsplus + frame_bytes(memory, layout, place)
