@@ -19,7 +19,7 @@ from pathlib import Path
 SUPPORTED = ((3, 10), (3, 11), (3, 12), (3, 13))
 WEB_PACKAGES = (
     "flask==3.1.3",
-    "sqlalchemy==2.1.9",
+    "sqlalchemy==2.0.58",
     "starlette==1.10.0",
     "uvicorn==0.54.0",
     "websockets==17.4",
@@ -109,9 +109,7 @@ def _expected() -> tuple[tuple[int, int], ...]:
 
 
 def _probe(path: Path) -> Interpreter | None:
-    answer = subprocess.run(
-        [path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False
-    )
+    answer = subprocess.run([path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False)
     if answer.returncode:
         return None
     name, version, executable, free_threaded, debug = json.loads(answer.stdout)

@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,16 @@ from tests.truth.frames import FrameReport, compare_frames
 from tests.truth.truth_file import Truth, load_truth
 
 Rows = npt.NDArray[np.int64]
-BEYOND_TRAVERSE = (Ref.INTERNAL, Ref.C_FIELD)
-"""Kinds of references that a type need not traverse when the target cannot be part of a cycle."""
+_SHIFT = 1 << 31
+COMPLETE_KINDS = (Ref.KEY, Ref.DICT_KEY, Ref.INDEX, Ref.ITEM, Ref.LOCAL, Ref.DICT)
+"""What a container traverses without exception. Elsewhere a type may leave out what cannot be in a cycle."""
+
+UNTRAVERSED = {
+    "subclasses": "a type's dict of weak references to its subclasses",
+    "slots": "ht_slots, a tuple of texts",
+    "def": "a module's definition, which is C data",
+}
+"""Named C fields that type_traverse and module_traverse leave out although they own what is in them."""
 
 
 @dataclass
@@ -76,9 +85,7 @@ class Report:
     def overall(self) -> Family:
         """All references together."""
         families = self.families.values()
-        return Family(
-            sum(f.true for f in families), sum(f.missed for f in families), sum(f.extra for f in families)
-        )
+        return Family(sum(f.true for f in families), sum(f.missed for f in families), sum(f.extra for f in families))
 
 
 class _Match:
@@ -97,7 +104,14 @@ class _Match:
         kinds, self.type_of_row = np.unique(truth.type, return_inverse=True)
         types = [truth.types[int(kind)] for kind in kinds]
         self.row_type_names = [kind.name or "?" for kind in types]
-        self.has_gc = np.array([kind.has_gc for kind in types], bool)[self.type_of_row]
+        self.may_be_in_cycle = self._has_gc()
+        """Of each node, by its type as that describes itself; True where that is unknown."""
+
+    def _has_gc(self) -> npt.NDArray[np.bool_]:
+        graph = self.graph
+        addresses = [int(graph.address[node]) if node >= 0 else 0 for node in graph.types.node]
+        kinds = [self.truth.types.get(address) for address in addresses]
+        return np.array([kind is None or kind.has_gc for kind in kinds], bool)[graph.type]
 
     def row_names(self, rows: Rows) -> list[str]:
         """The true type name of each row."""
@@ -155,45 +169,86 @@ def _compare_sizes(match: _Match, report: Report) -> None:
 
 def _compare_references(match: _Match, report: Report) -> None:
     """Sets of (holder, target): a type may traverse a target twice or the graph show it under two names."""
-    true_pairs = _pairs(match.truth.source, _find(match.truth.target, match.truth.address))
-    traverses = match.truth.tracked.copy()
-    traverses[match.truth.source] = True
-    source, target, kind, label = _graph_references(match, traverses)
-    found_pairs = _pairs(source, target)
-    held = match.node[true_pairs >> 32] >= 0
-    missed = true_pairs[held & ~np.isin(true_pairs, found_pairs)]
-    _count(match, report, "true", true_pairs >> 32)
-    _count(match, report, "missed", missed >> 32)
-    ends = zip(match.row_names(missed >> 32), match.row_names(missed & 0xFFFFFFFF), strict=True)
+    true_pairs = _pairs(match.truth.source, match.truth.target, match.truth.address)
+    found = _graph_references(match)
+    missed = true_pairs[~np.isin(true_pairs, found.pair) & (match.node[true_pairs // _SHIFT] >= 0)]
+    missed = missed[~_is_shared_key(match, missed)]
+    _count(match, report, "true", true_pairs // _SHIFT)
+    _count(match, report, "missed", missed // _SHIFT)
+    ends = zip(match.row_names(missed // _SHIFT), match.row_names(missed % _SHIFT), strict=True)
     report.misses.update(ends)
-    wrong = ~np.isin(found_pairs, true_pairs) & (kind != Ref.TYPE)
-    is_beyond = wrong & np.isin(kind, BEYOND_TRAVERSE) & (target >= 0) & ~match.has_gc[target]
-    for name, picked in (("extra", wrong & ~is_beyond), ("beyond", is_beyond)):
-        _, first = np.unique(found_pairs[picked], return_index=True)
-        picked_rows = np.flatnonzero(picked)[first]
-        _count(match, report, name, source[picked_rows])
-        counter = report.extras if name == "extra" else report.beyond
-        counter.update(_describe(match, source, target, kind, label, picked_rows))
+    wrong = ~np.isin(found.pair, true_pairs) & (found.kind != Ref.TYPE)
+    is_beyond = wrong & _is_beyond_traverse(match, found)
+    for what, picked, edges in (
+        ("extra", wrong & ~is_beyond, report.extras),
+        ("beyond", is_beyond, report.beyond),
+    ):
+        chosen = found.take(np.flatnonzero(picked)).unique()
+        _count(match, report, what, chosen.row)
+        edges.update(_describe(match, chosen))
 
 
-def _pairs(source: Rows, target: Rows) -> Rows:
-    return (source << 32) | (target & 0xFFFFFFFF)
+def _pairs(source: Rows, target: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> Rows:
+    """Each different pair of rows as one number."""
+    return np.unique(source * _SHIFT + _find(target, known))
 
 
-def _graph_references(match: _Match, traverses: npt.NDArray[np.bool_]) -> tuple[Rows, Rows, Rows, Rows]:
-    """The graph's references whose holder traverses, as rows of the truth; weak ones and frames left out."""
+@dataclass(frozen=True)
+class _References:
+    """References of the graph: the holder's row and node, the target's node, and the pair of rows as a number."""
+
+    row: Rows
+    target: Rows
+    kind: Rows
+    label: Rows
+    pair: Rows
+    """Negative where the target is unknown inside; different for each (holder, target) all the same."""
+
+    def take(self, at: Rows) -> _References:
+        """Some of them."""
+        return _References(self.row[at], self.target[at], self.kind[at], self.label[at], self.pair[at])
+
+    def unique(self) -> _References:
+        """The first of each pair."""
+        return self.take(np.unique(self.pair, return_index=True)[1])
+
+
+def _graph_references(match: _Match) -> _References:
+    """Those whose holder traverses; weak ones and frames, which are no objects, left out."""
     graph = match.graph
-    node = np.repeat(np.arange(graph.objects), np.diff(graph.first_ref))
-    source, target = match.row[node], match.row[graph.target]
-    frame = (graph.flags[graph.target] & Node.FRAME) != 0
-    counts = (source >= 0) & (graph.kind != Ref.WEAK) & ~frame
-    counts[counts] = traverses[source[counts]]
-    return (
-        source[counts],
-        target[counts],
-        graph.kind[counts].astype(np.int64),
-        graph.label[counts].astype(np.int64),
-    )
+    traverses = np.append(match.truth.tracked, False)  # the last entry serves row -1
+    traverses[match.truth.source] = True
+    row = match.row[np.repeat(np.arange(graph.objects), np.diff(graph.first_ref))]
+    is_frame = (graph.flags[graph.target] & Node.FRAME) != 0
+    at = np.flatnonzero(traverses[row] & (graph.kind != Ref.WEAK) & ~is_frame)
+    row, target = row[at], graph.target[at].astype(np.int64)
+    target_row = match.row[target]
+    pair = np.where(target_row >= 0, row * _SHIFT + target_row, -1 - (row * _SHIFT + target))
+    return _References(row, target, graph.kind[at].astype(np.int64), graph.label[at].astype(np.int64), pair)
+
+
+def _is_beyond_traverse(match: _Match, found: _References) -> npt.NDArray[np.bool_]:
+    """True references that the collector has no interest in, so that the truth cannot confirm them."""
+    graph = match.graph
+    is_class = (graph.flags[match.node[found.row]] & Node.CLASS) != 0
+    is_complete = np.isin(found.kind, COMPLETE_KINDS) & ~is_class
+    names = [index for index, name in enumerate(graph.names) if name in UNTRAVERSED]
+    is_untraversed = (found.kind == Ref.INTERNAL) & np.isin(found.label, names)
+    beyond: npt.NDArray[np.bool_] = (~match.may_be_in_cycle[found.target] & ~is_complete) | is_untraversed
+    return beyond
+
+
+def _is_shared_key(match: _Match, pairs: Rows) -> npt.NDArray[np.bool_]:
+    """Whether each pair is a dict's text key that the graph shows as held by a class instead.
+
+    Instance dicts share the key table of their class.
+    """
+    graph = match.graph
+    by_class = np.repeat((graph.flags & Node.CLASS) != 0, np.diff(graph.first_ref))
+    held = match.row[graph.target[by_class & (graph.kind == Ref.DICT_KEY)]]
+    is_dict = np.array([name == "dict" for name in match.row_names(pairs // _SHIFT)], bool)
+    shared: npt.NDArray[np.bool_] = is_dict & np.isin(pairs % _SHIFT, held[held >= 0])
+    return shared
 
 
 def _count(match: _Match, report: Report, what: str, rows: Rows) -> None:
@@ -202,15 +257,12 @@ def _count(match: _Match, report: Report, what: str, rows: Rows) -> None:
         setattr(family, what, getattr(family, what) + count)
 
 
-def _describe(
-    match: _Match, source: Rows, target: Rows, kind: Rows, label: Rows, picked: Rows
-) -> list[tuple[str, str, str]]:
-    holders = match.row_names(source[picked])
-    targets = [
-        "(unknown inside)" if row < 0 else match.row_names(np.array([row]))[0] for row in target[picked]
-    ]
-    edges = [_edge(match.graph, Ref(int(kind[at])), int(label[at])) for at in picked]
-    return list(zip(holders, edges, targets, strict=True))
+def _describe(match: _Match, chosen: _References) -> Iterator[tuple[str, str, str]]:
+    holders, targets = match.row_names(chosen.row), match.node_names(chosen.target)
+    known = match.row[chosen.target] >= 0
+    for at, (holder, target) in enumerate(zip(holders, targets, strict=True)):
+        edge = _edge(match.graph, Ref(int(chosen.kind[at])), int(chosen.label[at]))
+        yield holder, edge, target if known[at] else f"{target} (unknown inside)"
 
 
 def _edge(graph: HeapGraph, kind: Ref, label: int) -> str:
@@ -235,15 +287,11 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="Compare leakscope's reading of a target with the truth.")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
-    parser.add_argument(
-        "--target", default="zoo", help="a program in fixtures/targets: zoo, webapp, flaskapp"
-    )
+    parser.add_argument("--target", default="zoo", help="a program in fixtures/targets: zoo, webapp, flaskapp")
     parser.add_argument("--rows", type=int, default=40, help="how many rows of each table to print")
     options = parser.parse_args()
     report, facts = measure(options.python, options.target)
-    sys.stdout.write(
-        "\n".join([f"{options.target} on {facts['version']}", *lines_of(report, options.rows), ""])
-    )
+    sys.stdout.write("\n".join([f"{options.target} on {facts['version']}", *lines_of(report, options.rows), ""]))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Target:
 @contextlib.contextmanager
 def running(python: Path, target: str, *arguments: str) -> Iterator[Target]:
     """The target ``fixtures/targets/TARGET.py`` under ``python``, ended when the block is left."""
-    command = [python, TARGETS / f"{target}.py", *arguments]
+    command: list[str | Path] = [python, TARGETS / f"{target}.py", *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr)
     try:
         yield Target(process)

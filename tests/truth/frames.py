@@ -43,9 +43,7 @@ def compare_frames(graph: HeapGraph, truth: Truth) -> FrameReport:
         if not read[key]:
             report.problems.append(f"missing {_text(key)}")
         elif "locals" in frame:
-            report.problems += [
-                f"{_text(key)}: {line}" for line in _best_fit(graph, frame["locals"], read[key])
-            ]
+            report.problems += [f"{_text(key)}: {line}" for line in _best_fit(graph, frame["locals"], read[key])]
         else:
             read[key].pop()
     report.problems += [f"added {_text(key)}" for key, nodes in read.items() for _ in nodes]
@@ -69,7 +67,7 @@ def _running_frames(graph: HeapGraph, without_files: set[str]) -> dict[_Key, lis
 
 
 def _best_fit(graph: HeapGraph, expected: dict[str, int], nodes: list[int]) -> list[str]:
-    """Takes from ``nodes`` the one whose locals fit best (recursion gives equal keys); says what does not fit."""
+    """Takes from ``nodes`` the one whose locals fit best (recursion gives equal keys); says what does not."""
     fits = [_local_problems(graph, expected, node) for node in nodes]
     best = min(range(len(nodes)), key=lambda at: len(fits[at]))
     nodes.pop(best)

@@ -37,7 +37,7 @@ def _families(report: Report, rows: int) -> Iterator[str]:
     total = report.overall
     yield f"references: {total.true}, recall {total.recall:.5%}, precision {total.precision:.5%}"
     worst = sorted(report.families.items(), key=lambda item: -(item[1].missed + item[1].extra))
-    yield "    type                                                  true   missed    extra   recall precision"
+    yield f"    {'type':48} {'true':>9} {'missed':>8} {'extra':>8} {'recall':>8} {'precision'}"
     for name, family in worst[:rows]:
         if family.missed + family.extra:
             below = " <" if min(family.recall, family.precision) < FAMILY_GOAL else ""

@@ -1,0 +1,1 @@
+"""leakscope's tests; ``tests/target`` and ``tests/truth`` run against live interpreters."""
