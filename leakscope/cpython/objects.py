@@ -13,6 +13,7 @@ from leakscope.cpython.shapes import ShapeTable
 from leakscope.cpython.types import TypeTable
 from leakscope.kernels import _shapes, layout, references, scan, sizes
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt64s
+from leakscope.kernels.frames import name_closures
 from leakscope.kernels.memory import Objects
 
 _THREADS = 2
@@ -136,5 +137,5 @@ def read_references(heap: HeapMemory, shapes: ShapeTable, found: Found, names: N
     np.cumsum(np.concatenate([part[0] for part in parts]), out=first[1:])
     target, kind, label = (np.concatenate([part[column] for part in parts]) for column in (1, 2, 3))
     functions = found.addresses[shapes.of_kind(shapes.functions, found.rows)]
-    references.name_closures(found.objects, numbers, functions, first, target, kind, label)
+    name_closures(found.objects, numbers, functions, first, target, kind, label)
     return References(first, target, kind, label)

@@ -16,13 +16,3 @@ class ReferenceReader:
         frame_label: Int32s,
     ) -> None: ...
     def read(self, start: int, stop: int) -> tuple[Int64s, Int32s, UInt8s, Int32s]: ...
-
-def name_closures(
-    objects: Objects,
-    layout: Layout,
-    functions: UInt64s,
-    first_ref: Int64s,
-    target: Int32s,
-    kind: UInt8s,
-    label: Int32s,
-) -> None: ...

@@ -1,0 +1,91 @@
+"""References that C code keeps in memory of its own: one malloc block behind the object, and a few behind that."""
+
+import cython
+import numpy as np
+from cython.cimports.leakscope.kernels.sink import Sink
+
+from leakscope.kernels import _shapes
+
+C_FIELD = cython.declare(cython.int, 11)
+FOLLOWS = cython.declare(cython.int, _shapes.Trait.FOLLOWS)
+BLOCK_LIMIT = cython.declare(cython.int, 1 << 24)
+BLOCK_DEPTH = cython.declare(cython.int, 4)
+POOL_BYTES = cython.declare(cython.int, 16384)  # obmalloc.c, 3.10 to 3.13: POOL_BITS is 14
+POOL_HEAD = cython.declare(cython.int, 48)
+
+
+@cython.final
+@cython.cclass
+class Blocks:
+    """Follows words of unknown C structures; each block is read once, for the first object that leads to it."""
+
+    def __init__(self, sink: Sink):
+        self.sink = sink
+        self.claimed = np.zeros((sink.memory.size >> 7) + 1, dtype=np.uint8)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def word(
+        self, address: cython.ulonglong, label: cython.int, traits: cython.longlong, depth: cython.int
+    ) -> cython.void:
+        if not self.sink.emit(address, C_FIELD, label) and traits & FOLLOWS and depth < BLOCK_DEPTH:
+            self.block(address, traits, depth)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def block(self, address: cython.ulonglong, traits: cython.longlong, depth: cython.int) -> cython.void:
+        """The malloc block at ``address``, once: the first object that leads to it is its holder."""
+        place: cython.longlong
+        size: cython.longlong
+        i: cython.longlong
+        if address & 15 or address < 4096:
+            return
+        place = self.sink.memory.where(address)
+        if place < 0 or self.claimed[place >> 7] & (1 << ((place >> 4) & 7)):
+            return
+        if self.sink.objects.node(address + 16) >= 0 or self.sink.objects.node(address + 32) >= 0:
+            return  # an object with its head
+        size = self.pymalloc_block(address)
+        if size == 0:
+            size = self.glibc_chunk(address)
+        if size <= 0 or self.sink.memory.span(address, size) < 0:
+            return
+        self.claimed[place >> 7] |= 1 << ((place >> 4) & 7)
+        for i in range(size >> 3):
+            self.word(self.sink.at(place + i * 8), -1, traits, depth + 1)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def pymalloc_block(self, address: cython.ulonglong) -> cython.longlong:
+        """Size of the block that begins here; 0 if this is no pool, -1 if no block begins here (obmalloc.c)."""
+        pool: cython.ulonglong = address & ~cython.cast(cython.ulonglong, POOL_BYTES - 1)
+        place: cython.longlong = self.sink.memory.span(pool, POOL_HEAD)
+        size: cython.longlong
+        free: cython.ulonglong
+        if place < 0 or address - pool < cython.cast(cython.ulonglong, POOL_HEAD):
+            return 0
+        size = (self.sink.signed32(place + 36) + 1) * 16
+        free = self.sink.at(place + 8)
+        if size < 16 or size > 512 or self.sink.signed32(place + 44) != POOL_BYTES - size:
+            return 0
+        if free and (free < pool or free >= pool + POOL_BYTES):
+            return 0
+        return size if (address - pool - POOL_HEAD) % size == 0 else -1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def glibc_chunk(self, address: cython.ulonglong) -> cython.longlong:
+        """Usable size of the glibc chunk that begins here, -1 if none does (malloc.c: size and flags before it)."""
+        head: cython.ulonglong = self.sink.memory.word(address - 8)
+        size: cython.ulonglong = head & ~cython.cast(cython.ulonglong, 7)
+        if size < 32 or size & 15 or size > cython.cast(cython.ulonglong, BLOCK_LIMIT):
+            return -1
+        if head & 2:  # a mapping of its own
+            return cython.cast(cython.longlong, size) - 16
+        if not self.sink.memory.word(address - 8 + size) & 1:  # the next chunk says this one is free
+            return -1
+        return cython.cast(cython.longlong, size) - 8
