@@ -20,9 +20,9 @@ SUPPORTED = ((3, 10), (3, 11), (3, 12), (3, 13))
 WEB_PACKAGES = (
     "flask==3.1.3",
     "sqlalchemy==2.0.58",
-    "starlette==1.10.0",
+    "starlette==1.7.0",
     "uvicorn==0.54.0",
-    "websockets==17.4",
+    "websockets==16.1.1",
 )
 _PROBE = (
     "import json, sys, sysconfig; print(json.dumps([sys.implementation.name, list(sys.version_info[:3]),"
