@@ -12,7 +12,6 @@ class Pause(str, Enum):
     """How the target is treated while its memory is copied."""
 
     COPY = "copy"
-    FORK = "fork"
     NONE = "none"
 
 
@@ -26,30 +25,24 @@ def address(text: str) -> int:
 
 SourceArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="SOURCE", help="A PID, or a snapshot file (./4242 for a file whose name is a number)."
-    ),
+    typer.Argument(metavar="SOURCE", help="A PID, or a snapshot file (./4242 for a file whose name is a number)."),
 ]
 PidArgument = Annotated[int, typer.Argument(metavar="PID", help="The process to read.", min=1)]
 PauseOption = Annotated[
     Pause | None,
     typer.Option(
-        help="copy (default): stop the target while its memory is copied. "
-        "fork: stop it only as long as one fork takes. none: never stop it; the picture may be torn.",
+        help="copy (default): stop the target while its memory is copied. none: never stop it; "
+        "references that change meanwhile are lost.",
         show_default=False,
     ),
 ]
 RevealOption = Annotated[
     bool,
-    typer.Option(
-        "--reveal", help="Keep dict keys and ids as they are instead of masking them. May show secrets."
-    ),
+    typer.Option("--reveal", help="Keep dict keys and ids as they are instead of masking them. May show secrets."),
 ]
 ClassOption = Annotated[
     str | None,
-    typer.Option(
-        "--class", metavar="GLOB", help="Only classes whose module.QualName matches, as in 'myapp.*Session'."
-    ),
+    typer.Option("--class", metavar="GLOB", help="Only classes whose module.QualName matches, as in 'myapp.*Session'."),
 ]
 AddressOption = Annotated[
     int | None,
@@ -61,9 +54,7 @@ AddressOption = Annotated[
     ),
 ]
 LimitOption = Annotated[int, typer.Option(metavar="N", min=1, help="Show at most this many rows.")]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 NoColorOption = Annotated[
     bool, typer.Option("--no-color", help="Plain text. So does the NO_COLOR environment variable.")
 ]

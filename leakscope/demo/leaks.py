@@ -38,9 +38,7 @@ LEAKS = (
         "listeners",
         "A closure registered as a listener holds the session in a cell and is never removed.",
     ),
-    Leak(
-        "lru-cache", "summary", "lru_cache keeps the arguments of every call, and a session is the argument."
-    ),
+    Leak("lru-cache", "summary", "lru_cache keeps the arguments of every call, and a session is the argument."),
 )
 
 

@@ -50,9 +50,7 @@ def believed_open(port: int) -> int:
 
 def serve_rounds(port: int, rounds: int) -> None:
     """``rounds`` sessions for each feature of the service, all over when this returns."""
-    subprocess.run(
-        [sys.executable, str(CLIENT), str(port), str(rounds)], check=True, stdout=subprocess.DEVNULL
-    )
+    subprocess.run([sys.executable, str(CLIENT), str(port), str(rounds)], check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager

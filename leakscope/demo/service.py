@@ -48,9 +48,7 @@ class ChatSession:
         self.created_at = time.time()
         self.last_active = self.created_at
         self.state = "open"
-        self.history = [
-            {"at": self.created_at, "text": f"{user}: earlier line {i}"} for i in range(HISTORY_AT_START)
-        ]
+        self.history = [{"at": self.created_at, "text": f"{user}: earlier line {i}"} for i in range(HISTORY_AT_START)]
 
     def receive(self, text: str) -> None:
         self.last_active = time.time()

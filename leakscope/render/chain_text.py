@@ -7,7 +7,7 @@ from rich.text import Text
 
 from leakscope.findings.model import ChainRoot, ChainStep, Cluster
 from leakscope.render import units
-from leakscope.render.screen import indented, safe
+from leakscope.render.screen import hanging, indented, safe
 
 MARGIN = 4
 DEEPEST = 10
@@ -16,10 +16,7 @@ DEEPEST = 10
 
 def cluster(rank: int, found: Cluster) -> list[RenderableType]:
     """The lines of one cluster, ``rank`` (from 1) before its headline."""
-    steps = [
-        indented(_step(step), MARGIN + 2 * min(depth, DEEPEST))
-        for depth, step in enumerate(found.steps, start=1)
-    ]
+    steps = [indented(_step(step), MARGIN + 2 * min(depth, DEEPEST)) for depth, step in enumerate(found.steps, start=1)]
     samples = ", ".join(hex(address) for address in found.sample_addresses[:3])
     return [
         _headline(rank, found),
@@ -29,17 +26,17 @@ def cluster(rank: int, found: Cluster) -> list[RenderableType]:
     ]
 
 
-def _headline(rank: int, found: Cluster) -> Text:
-    line = Text(f"{rank:>2}. ", overflow="fold")
+def _headline(rank: int, found: Cluster) -> RenderableType:
+    line = Text(overflow="fold")
     line.append(f"{units.count(found.count)} x ", style="bold")
     line.append_text(safe(found.class_, "bold"))
     line.append(f"  {units.size(found.retained_bytes)} retained")
     line.append_text(safe(f"  fingerprint {found.fingerprint}", "dim"))
-    return line
+    return hanging(f"{rank:>2}.", line)
 
 
 def _root(root: ChainRoot) -> Text:
-    line = safe(root.kind, "cyan")
+    line = Text(overflow="fold").append_text(safe(root.kind, "cyan"))
     line.append(" ")
     line.append_text(safe(root.name))
     line.append_text(_place(None, root.file, root.line))
@@ -47,7 +44,7 @@ def _root(root: ChainRoot) -> Text:
 
 
 def _step(step: ChainStep) -> Text:
-    line = safe(step.edge, "cyan")
+    line = Text(overflow="fold").append_text(safe(step.edge, "cyan"))
     line.append(": ")
     line.append_text(safe(step.type))
     line.append_text(_place(step.function, step.file, step.line))

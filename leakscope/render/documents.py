@@ -63,7 +63,7 @@ def _plain_all(findings: Iterable[Any]) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A finding as JSON: ``class_`` is ``class``; addresses are strings, for few scripts keep 64-bit integers."""
+    """A finding as JSON: ``class_`` is ``class``; addresses are strings: 64 bits are too many."""
     if dataclasses.is_dataclass(value):
         return {
             field.name.rstrip("_"): _plain_field(field.name, getattr(value, field.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,15 +27,16 @@ class Screen:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: numbers to the right, in one piece; names to the left, folded if they must."""
+    """A column of a table; names stand left and fold if they must."""
 
-    heading: str
+    heading: str = ""
     justify: Justify = "left"
+    folds: bool = True
 
 
 def number(heading: str) -> Column:
-    """A column of figures."""
-    return Column(heading, "right")
+    """A column of figures: to the right, each in one piece."""
+    return Column(heading, "right", folds=False)
 
 
 def safe(text: str | None, style: str = "") -> Text:
@@ -42,15 +44,21 @@ def safe(text: str | None, style: str = "") -> Text:
     return Text(escaped(text if text is not None else "-"), style=style, overflow="fold")
 
 
-def table(columns: list[Column], rows: list[list[str]]) -> Table:
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Table:
     """A table without rules: a heading line if any column has one, then the rows."""
     headed = any(column.heading for column in columns)
     drawn = Table(box=None, pad_edge=False, show_header=headed, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        wraps = column.justify == "left"
-        drawn.add_column(Text(column.heading), justify=column.justify, no_wrap=not wraps, overflow="fold")
+        drawn.add_column(Text(column.heading), justify=column.justify, no_wrap=not column.folds, overflow="fold")
     for row in rows:
         drawn.add_row(*(safe(cell) for cell in row))
+    return drawn
+
+
+def hanging(label: str, content: Text) -> Table:
+    """``label content``; what folds stays under the beginning of ``content``."""
+    drawn = Table.grid(padding=(0, 1, 0, 0))
+    drawn.add_row(Text(label), content)
     return drawn
 
 

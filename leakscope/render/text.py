@@ -29,7 +29,7 @@ def ps(rows: Sequence[ProcessRow], screen: Screen) -> str:
         return "No process of a runtime that leakscope knows is visible from here.\n"
     columns = [
         number("PID"),
-        Column("runtime"),
+        Column("runtime", folds=False),
         number("RSS"),
         number("threads"),
         number("files"),
@@ -80,7 +80,7 @@ def snapshot(facts: Snapshot, screen: Screen) -> str:
         ["took", units.age(facts.elapsed_s)],
         ["file", facts.path or units.UNKNOWN],
     ]
-    parts: list[RenderableType] = [table([Column(""), Column("")], rows)]
+    parts: list[RenderableType] = [table([Column(folds=False), Column()], rows)]
     parts += [safe(f"warning: {line}", "yellow") for line in facts.warnings]
     if facts.path:
         parts.append(safe(f"Next: leakscope sessions {facts.path}", "bold"))
@@ -96,18 +96,18 @@ def sessions(report: SessionReport, screen: Screen) -> str:
         _session_classes(report.classes),
     ]
     if report.clusters:
-        parts += [Text("\nwho holds them (leakscope chains shows each step)", style="bold")]
-        parts += [_held(found) for found in report.clusters]
+        heading = "\nwho holds them (leakscope chains shows each step)"
+        parts += [Text(heading, style="bold"), _held(report.clusters)]
     if report.items:
-        heading = "one by one"
+        heading = "\none by one"
         if len(report.items) < report.total:
             heading += f": the {units.count(len(report.items))} that retain most"
-        parts += [Text(f"\n{heading}", style="bold"), _session_items(report.items)]
+        parts += [Text(heading, style="bold"), _session_items(report.items)]
     return draw(parts, screen)
 
 
 def chains(clusters: Sequence[Cluster], screen: Screen) -> str:
-    """Each cluster with its chain, root first."""
+    """Each cluster with its chain."""
     if not clusters:
         return "No live object matches, so nothing holds it.\n"
     parts: list[RenderableType] = []
@@ -122,18 +122,23 @@ def top(rows: Sequence[ClassRow], screen: Screen) -> str:
         return "No live objects.\n"
     columns = [number("count"), number("own"), number("retained"), Column("class")]
     cells = [
-        [units.count(row.count), units.size(row.own_bytes), units.size(row.retained_bytes), row.class_]
-        for row in rows
+        [units.count(row.count), units.size(row.own_bytes), units.size(row.retained_bytes), row.class_] for row in rows
     ]
     return draw([table(columns, cells)], screen)
 
 
-def _held(found: Cluster) -> Text:
-    line = Text(f"{units.count(found.count):>8}  {units.size(found.retained_bytes):>10}  ", overflow="fold")
-    line.append_text(safe(found.fingerprint, "dim"))
-    line.append("  ")
-    line.append_text(safe(found.text))
-    return line
+def _held(clusters: Sequence[Cluster]) -> RenderableType:
+    columns = [
+        number("count"),
+        number("retained"),
+        Column("fingerprint", folds=False),
+        Column("chain"),
+    ]
+    cells = [
+        [units.count(found.count), units.size(found.retained_bytes), found.fingerprint, found.text]
+        for found in clusters
+    ]
+    return table(columns, cells)
 
 
 def _session_classes(rows: Sequence[SessionClass]) -> RenderableType:
@@ -155,14 +160,14 @@ def _session_classes(rows: Sequence[SessionClass]) -> RenderableType:
 
 def _session_items(rows: Sequence[SessionItem]) -> RenderableType:
     columns = [
-        Column("address"),
-        Column("id"),
+        Column("address", folds=False),
+        Column("id", folds=False),
         Column("state"),
         number("age"),
         number("idle"),
         Column("flags"),
         number("retained"),
-        Column("held as"),
+        Column("held as", folds=False),
         Column("class"),
     ]
     cells = [

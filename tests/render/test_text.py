@@ -1,0 +1,204 @@
+"""Whole answers as text, on a narrow and a wide screen, with names that try to break out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from textwrap import dedent
+
+import pytest
+
+from fixtures.findings import CLUSTER, HOSTILE, HOSTILE_SHOWN, PROCESSES, REPORT, SNAPSHOT
+from leakscope.findings.model import (
+    ChainRoot,
+    ChainStep,
+    Check,
+    ClassRow,
+    SessionClass,
+    SessionItem,
+    SessionReport,
+)
+from leakscope.render import text
+from leakscope.render.screen import Screen
+
+NARROW, WIDE = Screen(width=80), Screen(width=200)
+
+
+def page(expected: str) -> str:
+    return dedent(expected).removeprefix("\n")
+
+
+def test_a_chain_is_told_root_first_one_reference_a_line() -> None:
+    told = """
+         1. 1,234 x shop.web.Session  5.0 MiB retained  fingerprint 0123456789ab
+            module shop.web
+              .PENDING: set
+                item: _asyncio.Task
+                  .coro: coroutine  in remind()  /srv/shop/web.py:42
+                    local 'session': shop.web.Session
+            for one: 0x7f0000001000, 0x7f0000002000
+
+         2. 1 x dict  1023 B retained  fingerprint 0123456789ab
+            thread worker
+            for one: 0x10
+        """
+    other = replace(
+        CLUSTER,
+        class_="dict",
+        count=1,
+        retained_bytes=1023,
+        root=ChainRoot("thread", "worker"),
+        steps=(),
+        sample_addresses=(16,),
+    )
+    expected = "\n".join(f" {line}" if line else line for line in page(told).splitlines()) + "\n"
+    assert text.chains([CLUSTER, other], NARROW) == expected
+    assert text.chains([CLUSTER, other], WIDE) == expected
+
+
+def test_top() -> None:
+    rows = [ClassRow("shop.web.Session", 1234, 1024, 3 * 1024**3), ClassRow("dict", 7, 0, 1023)]
+    expected = page(
+        """
+        count      own  retained  class
+        1,234  1.0 KiB   3.0 GiB  shop.web.Session
+            7      0 B    1023 B  dict
+        """
+    )
+    assert text.top(rows, NARROW) == expected
+    assert text.top(rows, WIDE) == expected
+
+
+def test_a_long_name_folds_in_its_own_column_and_loses_nothing() -> None:
+    row = ClassRow("a." + "Long" * 40, 1, 2, 3)
+    lines = text.top([row], NARROW).splitlines()[1:]
+    assert len(lines) > 1
+    assert "".join(line[22:] for line in lines) == row.class_
+    assert all(line.startswith(" " * 22) for line in lines[1:])
+    assert row.class_ in text.top([row], WIDE)
+
+
+def test_sessions_leaves_out_columns_of_which_nothing_is_known() -> None:
+    assert text.sessions(REPORT, WIDE) == page(
+        r"""
+        1,236 sessions alive, by class
+        count  retained  class
+        1,234   5.0 MiB  shop.web.Session
+            2     100 B  evil.\x1b[2J[bold red]Session[/]\u202egnp.exe\x0a\x9b31m
+
+        who holds them (leakscope chains shows each step)
+        count  retained  fingerprint   chain
+        1,234   5.0 MiB  0123456789ab  shop.web .PENDING -> item -> .coro -> local 'session'
+
+        one by one: the 2 that retain most
+        address         retained  held as       class
+        0x7f0000001000   4.0 KiB  0123456789ab  shop.web.Session
+        0x7f0000002000     400 B  -             evil.\x1b[2J[bold red]Session[/]\u202egnp.exe\x0a\x9b31m
+        """
+    )
+
+
+def test_sessions_shows_ages_and_states_when_they_are_known() -> None:
+    item = SessionItem(
+        0x10,
+        "Session",
+        1,
+        None,
+        id="#1a2b",
+        state="closed",
+        age_s=7503,
+        idle_s=5,
+        flags=("overdue",),
+    )
+    report = SessionReport((SessionClass("Session", 1, 1, 1, 1, 7503, 59.97),), (item,), 1)
+    assert text.sessions(report, NARROW) == page(
+        """
+        1 sessions alive, by class
+        count  retained  closed  overdue  oldest  median  class
+            1       1 B       1        1  2h 05m  1m 00s  Session
+
+        one by one
+        address  id     state      age   idle  flags    retained  class
+        0x10     #1a2b  closed  2h 05m  5.0 s  overdue       1 B  Session
+        """
+    )
+
+
+def test_snapshot() -> None:
+    assert text.snapshot(SNAPSHOT, NARROW) == page(
+        r"""
+        target    PID 4242, cpython 3.11.7
+        pause     12.3 ms (1.0 GiB copied, strategy copy)
+        heap      1,234,567 objects, 7,654,321 references
+        sessions  1,236 objects of classes that are named like sessions
+        garbage   12 objects, 3.4 KiB, not collected yet
+        took      3.2 s
+        file      a.leakscope
+        warning: torn\x1b[0m page
+        Next: leakscope sessions a.leakscope
+        """
+    )
+
+
+def test_ps_says_why_a_process_cannot_be_read() -> None:
+    expected = page(
+        r"""
+         PID  runtime              RSS  threads  files  conns  command     attach
+        4242  cpython 3.11.7  46.0 MiB       12     30      4  gunicorn    yes
+          77  cpython 3.8.18   1.0 MiB        1      -      -  old\x1b.py  no: 3.8 is not verified
+        """
+    )
+    assert text.ps(PROCESSES, WIDE) == expected
+    assert all(len(line) <= 80 for line in text.ps(PROCESSES, NARROW).splitlines())
+
+
+def test_doctor_puts_the_remedy_under_the_check() -> None:
+    checks = [Check("platform", "ok", "Linux"), Check("rights", "failed", "no", "Use sudo.")]
+    assert text.doctor(checks, NARROW) == page(
+        """
+        ok      platform: Linux
+        failed  rights: no
+                Use sudo.
+        1 of 2 checks failed.
+        """
+    )
+    assert text.doctor(checks[:1], NARROW).endswith("Nothing stands in the way.\n")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_hostile_names_are_shown_escaped_and_whole(width: int) -> None:
+    evil = replace(
+        CLUSTER,
+        class_=HOSTILE,
+        root=ChainRoot(HOSTILE, HOSTILE, HOSTILE, 3),
+        steps=(ChainStep(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1),),
+        text=HOSTILE,
+    )
+    screen = Screen(width=width)
+    answers = [
+        text.chains([evil], screen),
+        text.top([ClassRow(HOSTILE, 1, 2, 3)], screen),
+        text.sessions(replace(REPORT, clusters=(evil,)), screen),
+        text.snapshot(replace(SNAPSHOT, path=HOSTILE, warnings=(HOSTILE,)), screen),
+        text.ps([replace(PROCESSES[1], command=HOSTILE, reason=HOSTILE)], screen),
+        text.doctor([Check(HOSTILE, "failed", HOSTILE, HOSTILE)], screen),
+    ]
+    for answer in answers:
+        assert all(character.isprintable() or character == "\n" for character in answer)
+        assert all(len(line) <= width for line in answer.splitlines())
+    if width == 200:
+        assert all(HOSTILE_SHOWN in answer for answer in answers)
+
+
+def test_colour_marks_the_edges_and_changes_no_words() -> None:
+    import re
+
+    coloured = text.chains([CLUSTER], Screen(width=80, color=True))
+    assert "\x1b[36m.PENDING\x1b[0m: set" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == text.chains([CLUSTER], NARROW)
+
+
+def test_nothing_found_is_said() -> None:
+    assert "No live object" in text.chains([], NARROW)
+    assert "No sessions" in text.sessions(SessionReport((), (), 0), NARROW)
+    assert "No process" in text.ps([], NARROW)
+    assert "No live objects" in text.top([], NARROW)
