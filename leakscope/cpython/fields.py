@@ -8,7 +8,7 @@ type is no reference.
 from __future__ import annotations
 
 from leakscope.graph.kinds import Ref
-from leakscope.kernels._shapes import Shape
+from leakscope.kernels._shapes import UNKNOWN_WORD, Shape
 
 SHAPES: dict[str, Shape] = {
     "tuple": Shape.TUPLE,
@@ -27,6 +27,7 @@ SHAPES: dict[str, Shape] = {
     "bytes": Shape.BYTES,
     "bytearray": Shape.BYTEARRAY,
     "array.array": Shape.ARRAY,
+    "code": Shape.CODE,
 }
 
 NO_FIELDS = (
@@ -106,6 +107,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 KIND_OF_FIELD: dict[str, int] = {
     "weakref_object": Ref.WEAK,
+    "module_state": UNKNOWN_WORD,  # memory of C code, whose words are followed
     "module_dict": Ref.DICT,
     "type_dict": Ref.DICT,
     "function_dict": Ref.DICT,
@@ -126,7 +128,7 @@ BORROWED = frozenset({
     "type_weaklist", "type_name", "type_as_async", "type_dealloc", "contextvar_cached",
     "heaptype_spec_getitem", "heaptype_spec_init", "heaptype_tpname", "frame_interp_frame", "frame_gen",
     "code_zombieframe", "generator_frame_state", "task_dict_", "frame_state", "heaptype_cached_keys",
-    "code_code_adaptive", "builtin_ml",
+    "code_code_adaptive", "builtin_ml", "module_def",
 })  # fmt: skip
 """Pointers that hold no count, or that lead to no object."""
 

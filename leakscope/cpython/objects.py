@@ -49,12 +49,13 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, frames:
     image = heap.image
     addresses = np.array([found.address for found in table.types], np.uint64)
     has_gc = np.array([bool(found.flags & heap.layout.flag_have_gc) for found in table.types], np.uint8)
+    is_heap = np.array([found.heap for found in table.types], np.uint8)
     static = _static_pages(heap)
     pages = len(image.pages)
     bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
 
     def mark(part: int) -> tuple[Int64s, Int32s]:
-        return scan.mark_objects(heap.paged, addresses, has_gc, static, bounds[part], bounds[part + 1])
+        return scan.mark_objects(heap.paged, addresses, has_gc, is_heap, static, bounds[part], bounds[part + 1])
 
     with ThreadPoolExecutor(_THREADS) as pool:
         parts = list(pool.map(mark, range(_THREADS)))

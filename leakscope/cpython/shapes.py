@@ -148,7 +148,11 @@ def _is_plain(found: Type, plain: int) -> bool:
 
 
 def _count_rule(layout: Layout, found: Type, shape: Shape) -> int:
-    if not found.item or shape == Shape.GENERATOR or (shape == Shape.FRAME and layout.frame_interp_frame >= 0):
+    if (
+        not found.item
+        or shape in (Shape.GENERATOR, Shape.ARRAY)
+        or (shape == Shape.FRAME and layout.frame_interp_frame >= 0)
+    ):
         return 0
     return 2 if shape == Shape.INT and layout.long_tag >= 0 else 1
 
@@ -175,7 +179,10 @@ def _words(heap: HeapMemory, table: TypeTable, found: Type, names: Names, plain:
             for offset in range(previous & ~7, base.basic & ~7, 8):
                 words.set(offset, IGNORED_WORD)
         for offset, name, kind in _named_fields(heap.layout, base):
-            words.set(offset, names.add(name) if name else IGNORED_WORD, kind)
+            if kind != UNKNOWN_WORD:
+                words.set(offset, names.add(name) if name else IGNORED_WORD, kind)
+            else:
+                words.set(offset, UNKNOWN_WORD, Ref.C_FIELD)
         for offset, name in members(heap, base):
             words.set(offset, names.add(name), Ref.ATTR)
         if base.weak_offset > 0:

@@ -24,6 +24,7 @@ class Shape(IntEnum):
     BYTES = 12
     BYTEARRAY = 13
     ARRAY = 14
+    CODE = 15
 
 
 class Trait(IntFlag):

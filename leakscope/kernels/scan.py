@@ -84,15 +84,16 @@ def find_words(memory: Memory, values, start, stop):
     return found[:count].copy()
 
 
-def mark_objects(memory: Memory, type_addresses, has_gc, static_pages, start, stop):
+def mark_objects(memory: Memory, type_addresses, has_gc, is_heap_type, static_pages, start, stop):
     """Candidates for objects in a part of the buffer.
 
-    ``type_addresses``: uint64, ``has_gc``: uint8 per type; ``static_pages``:
-    uint8 per page, 1 for .data and .bss, where objects are aligned to 8 bytes
-    and have no collector head. Returns ``(offsets, type_indices)``, ascending.
+    ``type_addresses``: uint64, ``has_gc`` and ``is_heap_type``: uint8 per type;
+    ``static_pages``: uint8 per page, 1 for .data and .bss, where objects are aligned
+    to 8 bytes, have no collector head, and are never of a heap type. Returns ``(offsets, type_indices)``, ascending.
     """
     table: AddressTable = AddressTable(type_addresses)
     gc: cython.uchar[::1] = has_gc
+    on_heap: cython.uchar[::1] = is_heap_type
     static: cython.uchar[::1] = static_pages
     low: cython.ulonglong = int(type_addresses.min())
     high: cython.ulonglong = int(type_addresses.max())
@@ -118,7 +119,11 @@ def mark_objects(memory: Memory, type_addresses, has_gc, static_pages, start, st
                 word = memory.words[(offset >> 3) + 1] if offset + 8 < memory.size else 0
                 if low <= word and word <= high:
                     row = table.row(word)
-                    if row >= 0 and plausible(memory, offset, gc[row], static[page]):
+                    if (
+                        row >= 0
+                        and not (static[page] and on_heap[row])
+                        and plausible(memory, offset, gc[row], static[page])
+                    ):
                         out[count] = offset
                         out_row[count] = row
                         count += 1

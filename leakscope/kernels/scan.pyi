@@ -3,7 +3,13 @@ from leakscope.kernels.memory import Memory
 
 def find_words(memory: Memory, values: UInt64s, start: int, stop: int) -> Int64s: ...
 def mark_objects(
-    memory: Memory, type_addresses: UInt64s, has_gc: UInt8s, static_pages: UInt8s, start: int, stop: int
+    memory: Memory,
+    type_addresses: UInt64s,
+    has_gc: UInt8s,
+    is_heap_type: UInt8s,
+    static_pages: UInt8s,
+    start: int,
+    stop: int,
 ) -> tuple[Int64s, Int32s]: ...
 def inline_ends(
     memory: Memory,

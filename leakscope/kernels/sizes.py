@@ -18,6 +18,7 @@ RUNNING_FRAME_SHAPE = cython.declare(cython.int, _shapes.Shape.RUNNING_FRAME)
 STR_SHAPE = cython.declare(cython.int, _shapes.Shape.STR)
 INT_SHAPE = cython.declare(cython.int, _shapes.Shape.INT)
 BYTEARRAY_SHAPE = cython.declare(cython.int, _shapes.Shape.BYTEARRAY)
+CODE_SHAPE = cython.declare(cython.int, _shapes.Shape.CODE)
 ARRAY_SHAPE = cython.declare(cython.int, _shapes.Shape.ARRAY)
 ORDERED_DICT = cython.declare(cython.int, _shapes.Trait.ORDERED_DICT)
 C_SHAPE = cython.declare(cython.int, _shapes.Column.SHAPE)
@@ -255,4 +256,6 @@ def own_size(
     if table[row, C_TRAITS] & ORDERED_DICT:
         total += bounded(memory, memory.words[(place + layout.odict_fast_nodes_size) >> 3] * 8)
         total += bounded(memory, memory.words[(place + layout.dict_used) >> 3] * layout.odict_node_sizeof)
+    if shape == CODE_SHAPE:
+        total = (total + 7) & ~7
     return total + extra_bytes(memory, layout, place, shape)
