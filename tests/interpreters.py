@@ -24,6 +24,7 @@ WEB_PACKAGES = (
     "uvicorn==0.54.0",
     "websockets==16.1.1",
 )
+_SYSTEM = Path("/usr/bin")
 _PROBE = (
     "import json, sys, sysconfig; print(json.dumps([sys.implementation.name, list(sys.version_info[:3]),"
     " sys.executable, bool(sysconfig.get_config_var('Py_GIL_DISABLED')), hasattr(sys, 'gettotalrefcount')]))"
@@ -46,7 +47,7 @@ class Interpreter:
 @functools.cache
 def installed() -> tuple[Interpreter, ...]:
     """Every supported CPython here, pyenv's before the system's, ascending by minor version."""
-    found = {}
+    found: dict[Path, Interpreter] = {}
     for path in _candidates():
         interpreter = _probe(path)
         if interpreter:
@@ -94,7 +95,7 @@ def _candidates() -> list[Path]:
     pyenv = sorted(_pyenv_versions().glob("*/bin/python3"))
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     named = [f"python{major}.{minor}" for major, minor in SUPPORTED]
-    found = [folder / name for folder in [*folders, Path("/usr/bin")] for name in named]
+    found = [folder / name for folder in [*folders, _SYSTEM] for name in named]
     return [path for path in [*pyenv, *found] if path.is_file() and "shims" not in path.parts]
 
 

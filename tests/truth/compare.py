@@ -69,6 +69,8 @@ class Report:
     """In the graph and not garbage, but unknown from inside (held by C code only, or no objects at all)."""
     wrong_types: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong_sizes: Counter[str] = field(default_factory=Counter)
+    wrong_builtin_sizes: Counter[str] = field(default_factory=Counter)
+    """Of builtin containers and of instances that add nothing to them."""
     size_examples: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """By type: address, true size, size in the graph."""
     garbage: Counter[str] = field(default_factory=Counter)
@@ -163,6 +165,8 @@ def _compare_sizes(match: _Match, report: Report) -> None:
     wrong = sizes != match.truth.size[rows]
     for row, size, name in zip(rows[wrong], sizes[wrong], match.row_names(rows[wrong]), strict=True):
         report.wrong_sizes[name] += 1
+        if match.truth.types[int(match.truth.type[row])].has_builtin_size:
+            report.wrong_builtin_sizes[name] += 1
         example = int(match.truth.address[row]), int(match.truth.size[row]), int(size)
         report.size_examples.setdefault(name, example)
 

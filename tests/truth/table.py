@@ -21,6 +21,7 @@ def lines_of(report: Report, rows: int = 40) -> Iterator[str]:
     yield from _section("live objects said to be garbage", report.garbage, rows)
     yield from _section("objects unknown inside (not garbage)", report.unknown_objects, rows)
     yield from _section("wrong sizes", report.wrong_sizes, rows)
+    yield from _section("of these, sized as builtins are", report.wrong_builtin_sizes, rows)
     for name, _ in report.wrong_sizes.most_common(rows):
         address, true, found = report.size_examples[name]
         yield f"        {name} at {address:#x}: true {true}, read {found}"

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 _HAVE_GC = 1 << 14
-_HEAP_TYPE = 1 << 9
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,8 @@ class TrueType:
     name: str | None
     """``module.QualName`` without ``builtins.``; None if its ``__module__`` is no text."""
     has_gc: bool
-    is_heap_type: bool
+    has_builtin_size: bool
+    """Instances count their size as ``object`` or a builtin container does."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def load_truth(path: Path) -> Truth:
         source=np.repeat(row_of_unsorted, columns["references"]),
         target=columns["target"],
         types={
-            int(key): TrueType(name, bool(flags & _HAVE_GC), bool(flags & _HEAP_TYPE))
-            for key, (name, flags) in header["types"].items()
+            int(key): TrueType(name, bool(flags & _HAVE_GC), has_builtin_size)
+            for key, (name, flags, has_builtin_size) in header["types"].items()
         },
         threads=header["threads"],
     )
