@@ -130,9 +130,7 @@ class _Taker:
                 raise gone(pid)
             mappings = read_maps(pid)
             if not _same_program(self.identity, mappings):
-                raise TargetGoneError(
-                    f"Process {pid} has become another program (exec) meanwhile", "Try again."
-                )
+                raise TargetGoneError(f"Process {pid} has become another program (exec) meanwhile", "Try again.")
             ranges = self._ranges(mappings)
             total = total_bytes(ranges)
             if total > len(self._room.bytes):
@@ -150,11 +148,7 @@ class _Taker:
 
 def _same_program(identity: Identity, mappings: Sequence[Mapping]) -> bool:
     """Whether the files that hold Python's symbols still lie where they lay."""
-    before = {
-        mapping[:7]
-        for mapping in identity.mappings
-        if mapping.path in identity.symbols and not mapping.writable
-    }
+    before = {mapping[:7] for mapping in identity.mappings if mapping.path in identity.symbols and not mapping.writable}
     return before <= {mapping[:7] for mapping in mappings}
 
 
@@ -175,7 +169,7 @@ class _HeaderReader:
 
 
 def _make_room(estimate: int) -> Room:
-    """With some slack. AttachError rather than let the kernel kill somebody for memory, the target perhaps."""
+    """With slack. AttachError rather than that the kernel kills somebody for memory, the target perhaps."""
     size = estimate + estimate // 16 + _SLACK_BYTES
     available = available_bytes()
     if size > available:

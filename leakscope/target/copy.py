@@ -111,9 +111,7 @@ def cut(ranges: Ranges) -> list[Piece]:
     ]
 
 
-def _copy_pieces(
-    pid: int, pieces: list[Piece], into: Bytes, check: Callable[[], None]
-) -> list[tuple[int, int]]:
+def _copy_pieces(pid: int, pieces: list[Piece], into: Bytes, check: Callable[[], None]) -> list[tuple[int, int]]:
     unreadable: list[tuple[int, int]] = []
     base = into.ctypes.data
     for piece in pieces:
@@ -171,9 +169,7 @@ def page_addresses(ranges: Ranges) -> npt.NDArray[np.uint64]:
     before = np.cumsum(counts) - counts
     skew = ranges[:, 0] - before * np.uint64(PAGE_BYTES)
     ordinal = np.arange(int(counts.sum()), dtype=np.uint64)
-    addresses: npt.NDArray[np.uint64] = ordinal * np.uint64(PAGE_BYTES) + np.repeat(
-        skew, counts.astype(np.int64)
-    )
+    addresses: npt.NDArray[np.uint64] = ordinal * np.uint64(PAGE_BYTES) + np.repeat(skew, counts.astype(np.int64))
     return addresses
 
 

@@ -109,9 +109,7 @@ def _process_checks(pid: int) -> Iterator[Check]:
     if identity.reason is None:
         yield Check("process", "ok", f"{what}: supported")
     else:
-        yield Check(
-            "process", "failed", f"{what}: {identity.reason}", "leakscope ps shows what can be attached to."
-        )
+        yield Check("process", "failed", f"{what}: {identity.reason}", "leakscope ps shows what can be attached to.")
     yield _own_process(pid)
     yield _tracer(status)
     yield _state(status)
@@ -125,9 +123,7 @@ def _own_process(pid: int) -> Check:
     try:
         Path(f"/proc/{pid}/pagemap").open("rb").close()
     except OSError as error:
-        return Check(
-            "attach", "failed", f"its memory may not be read: {error.strerror}", "Run leakscope with sudo."
-        )
+        return Check("attach", "failed", f"its memory may not be read: {error.strerror}", "Run leakscope with sudo.")
     return Check("attach", "ok", "its memory may be read")
 
 
@@ -139,17 +135,13 @@ def _tracer(status: dict[str, str]) -> Check:
         name = read_stat(tracer).name
     except OSError:
         name = "unknown"
-    return Check(
-        "tracer", "failed", f"process {tracer} ({name}) traces it", "End that debugger, or use --pause none."
-    )
+    return Check("tracer", "failed", f"process {tracer} ({name}) traces it", "End that debugger, or use --pause none.")
 
 
 def _state(status: dict[str, str]) -> Check:
     state = status.get("State", "?")
     if state.startswith("D"):
-        return Check(
-            "state", "warning", f"{state}: it waits in the kernel and may not stop", "Try again later."
-        )
+        return Check("state", "warning", f"{state}: it waits in the kernel and may not stop", "Try again later.")
     return Check("state", "ok", state)
 
 

@@ -60,9 +60,7 @@ class ReadOnlyMemory:
             return None
 
     def _file_start(self, mapping: Mapping) -> Mapping | None:
-        same = (
-            other for other in self._mappings if other.inode == mapping.inode and other.path == mapping.path
-        )
+        same = (other for other in self._mappings if other.inode == mapping.inode and other.path == mapping.path)
         return next(same, None)
 
 

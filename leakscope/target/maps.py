@@ -66,9 +66,7 @@ def _parse_line(line: str) -> Mapping:
     if "\\012" in path:
         path = path.replace("\\012", "\n")  # the only character that the kernel escapes here
     inode = int(fields[4])
-    return Mapping(
-        int(start, 16), int(end, 16), fields[1], int(fields[2], 16), fields[3], inode, path, deleted
-    )
+    return Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), fields[3], inode, path, deleted)
 
 
 def read_maps(pid: int) -> list[Mapping]:

@@ -72,9 +72,7 @@ def load_modules(
     return sorted(modules, key=lambda module: module.path != executable)
 
 
-def _data_ranges(
-    mappings: Sequence[Mapping], path: str, headers: Headers, bias: int
-) -> tuple[tuple[int, int], ...]:
+def _data_ranges(mappings: Sequence[Mapping], path: str, headers: Headers, bias: int) -> tuple[tuple[int, int], ...]:
     """Where the file's writable segments are still writable: .data and .bss, without what RELRO sealed."""
     ranges: list[tuple[int, int]] = []
     for segment in headers.segments:
@@ -83,9 +81,7 @@ def _data_ranges(
     return tuple(ranges)
 
 
-def _writable_parts(
-    mappings: Sequence[Mapping], path: str, segment: Segment, bias: int
-) -> Iterator[tuple[int, int]]:
+def _writable_parts(mappings: Sequence[Mapping], path: str, segment: Segment, bias: int) -> Iterator[tuple[int, int]]:
     start = _page_floor(bias + segment.vaddr)
     end = bias + segment.vaddr + segment.memory_size
     for mapping in mappings:

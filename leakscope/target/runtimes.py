@@ -111,9 +111,7 @@ def _refuse_what_has_no_program(pid: int, stat: Stat) -> None:
         )
 
 
-def _find_python(
-    pid: int, executable: str, mappings: Sequence[Mapping], cache: Cache
-) -> dict[str, FileFacts] | None:
+def _find_python(pid: int, executable: str, mappings: Sequence[Mapping], cache: Cache) -> dict[str, FileFacts] | None:
     """Files that define Python's symbols, by path, the executable first; None if it is no CPython."""
     found = {}
     for first in _python_candidates(executable, mappings):
@@ -203,9 +201,7 @@ def _only(symbols: dict[str, int], names: Sequence[str]) -> dict[str, int]:
     return {name: symbols[name] for name in names if name in symbols}
 
 
-def _other_runtime(
-    pid: int, executable: str, mappings: Sequence[Mapping]
-) -> tuple[str, str | None, str | None]:
+def _other_runtime(pid: int, executable: str, mappings: Sequence[Mapping]) -> tuple[str, str | None, str | None]:
     """Runtime, version, and the reason why it cannot be attached to."""
     name = PurePosixPath(executable).name
     libraries = {PurePosixPath(mapping.path).name: mapping for mapping in mappings if mapping.is_file}

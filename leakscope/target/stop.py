@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -33,7 +33,9 @@ PATIENCE_S = 2.0
 _FIRST_ATTEMPT_S = 0.1
 _BETWEEN_ATTEMPTS_S = 0.05
 _POLL_S = 0.00005
-_PEEK = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | 0x40000000  # __WALL
+_WALL = 0x40000000
+_PEEK = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | _WALL
+_TAKE = os.WEXITED | os.WSTOPPED | os.WNOHANG | _WALL
 _EVENT_SHIFT = 8
 _DEAD = ("Z", "X", "x")
 _STACK_POINTER = 19  # places in struct user_regs_struct
@@ -87,8 +89,7 @@ def _stuck(pid: int, tid: int) -> AttachError:
     except OSError:
         state = "?"
     return AttachError(
-        f"Thread {tid} of process {pid} did not stop within {PATIENCE_S:.0f} s (state {state}); "
-        "the process was let go",
+        f"Thread {tid} of process {pid} did not stop within {PATIENCE_S:.0f} s (state {state}); the process was let go",
         "It waits inside the kernel: for a disk, a network file system, or a child between vfork and exec. "
         "Try again later, or use --pause none.",
     )
@@ -102,6 +103,7 @@ class _Attempt(Generic[T]):
         self._work = work
         self._limit_s = limit_s
         self._cancelled = threading.Event()
+        self._released = threading.Event()
         self._outcome: Halted[T] | None = None
         self._error: Exception | None = None
 
@@ -110,10 +112,12 @@ class _Attempt(Generic[T]):
         with _no_job_control():
             try:
                 tracer.start()
-                tracer.join()
+                # Not join(): before Python 3.13 an interrupted join takes the thread for ended.
+                self._released.wait()
             except BaseException:
                 self._cancelled.set()
-                _join_surely(tracer)
+                if tracer.ident is not None:
+                    _wait_surely(self._released)
                 raise
         if self._error is not None:
             raise self._error
@@ -121,6 +125,12 @@ class _Attempt(Generic[T]):
         return self._outcome
 
     def _run(self) -> None:
+        try:
+            self._hold_and_release()
+        finally:
+            self._released.set()
+
+    def _hold_and_release(self) -> None:
         threads_of_target = _Threads(self._pid, self._check)
         try:
             began, result, registers = self._hold(threads_of_target)
@@ -138,7 +148,7 @@ class _Attempt(Generic[T]):
         began = time.perf_counter()
         with access(self._pid):
             target.stop_all(time.monotonic() + self._limit_s)
-        registers = _Registers(target.stopped)
+        registers = _Registers(sorted(target.stopped))
         return began, self._work(self._check), registers
 
     def _check(self) -> None:
@@ -218,8 +228,12 @@ class _Threads:
             return True
         if seen is None:
             return False
-        # Only a look (WNOWAIT): an exit status belongs to the real parent, and gets there when we let go.
-        if seen.si_code in (os.CLD_TRAPPED, os.CLD_STOPPED):
+        stands = seen.si_code in (os.CLD_TRAPPED, os.CLD_STOPPED)
+        # Only a look so far: the exit status of the process is its parent's, and gets there when we let go.
+        # All else is ours to take; a stop left there would look like an end to Popen.poll() of a parent.
+        if stands or tid != self._pid:
+            os.waitid(os.P_PID, tid, _TAKE)
+        if stands:
             stop = seen.si_status
             self.stopped[tid] = 0 if stop >> _EVENT_SHIFT else stop
         return True
@@ -236,11 +250,11 @@ class _Threads:
 class _Registers:
     """Registers of all stopped threads, raw: they are taken apart once the target runs again."""
 
-    def __init__(self, tids: dict[int, int]) -> None:
-        self._tids = list(tids)
-        self._raw = ctypes.create_string_buffer(libc.REGISTERS_BYTES * len(self._tids))
+    def __init__(self, tids: list[int]) -> None:
+        self._tids = tids
+        self._raw = ctypes.create_string_buffer(libc.REGISTERS_BYTES * len(tids))
         base = ctypes.addressof(self._raw)
-        for place, tid in enumerate(self._tids):
+        for place, tid in enumerate(tids):
             try:
                 libc.ptrace(libc.PTRACE_GETREGS, tid, base + place * libc.REGISTERS_BYTES)
             except ProcessLookupError:
@@ -276,10 +290,8 @@ def _no_job_control() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _join_surely(thread: threading.Thread) -> None:
-    """Joins however often the user presses Ctrl-C meanwhile: it takes milliseconds."""
-    while thread.is_alive():
-        try:
-            thread.join()
-        except KeyboardInterrupt:
-            continue
+def _wait_surely(event: threading.Event) -> None:
+    """Waits however often the user presses Ctrl-C meanwhile: it takes milliseconds."""
+    while not event.is_set():
+        with suppress(KeyboardInterrupt):
+            event.wait()

@@ -1,0 +1,1 @@
+"""Tests of ``leakscope.target``, on real processes."""
