@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_mapping_at_an_address() -> None:
 
 def test_own_maps_are_ascending() -> None:
     mappings = read_maps(os.getpid())
-    assert all(one.end <= other.start for one, other in zip(mappings, mappings[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(mappings))
     assert any(mapping.path == "[stack]" for mapping in mappings)
 
 
