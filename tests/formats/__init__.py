@@ -1,0 +1,1 @@
+"""Files: what was saved comes back, what was damaged is refused."""
