@@ -52,10 +52,8 @@ def _depth_first(
     vertex: cython.int[::1],
     parent: cython.int[::1],
 ):
-    """Numbers what ``roots`` reach from 1 on, in preorder; returns how many. ``vertex`` is the inverse of ``number``."""
-    cursors: cython.longlong[::1] = np.empty(
-        edges.nodes + 1, dtype=np.int64
-    )  # by depth; touched as deep as needed
+    """Numbers what ``roots`` reach from 1 on, in preorder; returns how many. ``vertex`` is inverse to ``number``."""
+    cursors: cython.longlong[::1] = np.empty(edges.nodes + 1, dtype=np.int64)  # by depth; touched as deep as needed
     count: cython.int = 0
     depth: cython.int
     current: cython.int
@@ -94,7 +92,7 @@ def _depth_first(
 
 @cython.cfunc
 def _backward_edges(edges: Edges, number: cython.int[::1], vertex: cython.int[::1], semi: cython.int[::1]):
-    """``(first, sources)``: for each number, the larger numbers that refer to it; lowers ``semi`` by all smaller ones."""
+    """``(first, sources)``: the larger numbers that refer to each number; the smaller ones lower ``semi``."""
     count: cython.int = cython.cast(cython.int, vertex.shape[0] - 1)
     back_first = np.zeros(count + 2, dtype=np.int64)
     first: cython.longlong[::1] = back_first
@@ -239,9 +237,7 @@ def intervals(idom, order):
     size: cython.int[::1] = sizes
     enter: cython.int[::1] = enters
     at: cython.int[::1] = by_enter
-    free: cython.int[::1] = np.empty(
-        len(idom), dtype=np.int32
-    )  # by node: where its next child's interval begins
+    free: cython.int[::1] = np.empty(len(idom), dtype=np.int32)  # by node: where its next child's interval begins
     above: cython.int[::1] = idom
     nodes: cython.int[::1] = order
     top: cython.int = 0

@@ -24,9 +24,7 @@ class Edges:
         self._kept = (first_ref, target, kind)
         self.nodes = len(first_ref) - 1
         self.count = len(target)
-        self.first = cython.cast(
-            cython.pointer(cython.longlong), cython.cast(cython.size_t, first_ref.ctypes.data)
-        )
+        self.first = cython.cast(cython.pointer(cython.longlong), cython.cast(cython.size_t, first_ref.ctypes.data))
         self.target = cython.cast(cython.pointer(cython.int), cython.cast(cython.size_t, target.ctypes.data))
         self.kind = cython.cast(cython.pointer(cython.uchar), cython.cast(cython.size_t, kind.ctypes.data))
         for code in range(256):
