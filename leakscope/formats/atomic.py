@@ -46,9 +46,7 @@ def _refuse_non_files(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from error
     if is_folder:
-        raise InputError(
-            f"cannot write {path}: it is a folder", "name a file in it: -o FOLDER/NAME.leakscope"
-        )
+        raise InputError(f"cannot write {path}: it is a folder", "name a file in it: -o FOLDER/NAME.leakscope")
     if exists and not is_file:
         raise InputError(f"cannot write {path}: not a regular file", "name a new file with -o FILE")
 

@@ -91,9 +91,7 @@ def _size_of_regular(descriptor: int, path: Path) -> int:
 
 
 def _not_a_snapshot(path: Path) -> InputError:
-    return InputError(
-        f"{path} is not a leakscope snapshot", "name a file that leakscope snapshot wrote, or a PID"
-    )
+    return InputError(f"{path} is not a leakscope snapshot", "name a file that leakscope snapshot wrote, or a PID")
 
 
 def open_members(file: BinaryIO) -> zipfile.ZipFile:
@@ -120,7 +118,7 @@ def read_meta(container: zipfile.ZipFile, path: Path) -> Meta:
         raise _not_a_snapshot(path)
     schema, writer = document.get("schema"), document.get("leakscope")
     rows, facts = document.get("rows"), document.get("facts")
-    if not isinstance(schema, int) or not isinstance(writer, str):
+    if type(schema) is not int or not isinstance(writer, str):
         raise Damaged(f"{META} names no schema")
     if schema > SCHEMA:
         message = f"{path} was written by a newer leakscope ({writer[:40]!r}, schema {schema})"

@@ -25,9 +25,7 @@ TABLES: dict[str, pa.Schema] = {
     "types": _columns(name=pa.string(), node=pa.int32(), base=pa.int32(), origin=pa.uint8()),
     "names": _columns(name=pa.string()),
     "labels": _columns(node=pa.int32(), name=pa.int32()),
-    "frames": _columns(
-        node=pa.int32(), function=pa.int32(), file=pa.int32(), line=pa.int32(), origin=pa.uint8()
-    ),
+    "frames": _columns(node=pa.int32(), function=pa.int32(), file=pa.int32(), line=pa.int32(), origin=pa.uint8()),
     "roots": _columns(node=pa.int32(), kind=pa.uint8(), name=pa.int32(), origin=pa.uint8()),
 }
 """One Parquet member ``NAME.parquet`` each, in this order after ``meta.json``; no column holds nulls."""
