@@ -58,14 +58,16 @@ def chains(
         emit(text.chains(clusters, screen(no_color)))
 
 
-def find(index: HeapIndex, class_glob: str | None, address: int | None, limit: int) -> list[Cluster]:
+def find(index: HeapIndex, class_glob: str | None = None, address: int | None = None, limit: int = 20) -> list[Cluster]:
     """Clusters of what was asked for; raises ``InputError`` if the heap has no such class or object."""
     from leakscope.analysis.chains import cluster_chains
     from leakscope.analysis.select import instances_of, node_at
-    from leakscope.analysis.sessions import session_report
+    from leakscope.analysis.sessions import session_nodes
 
     if address is not None:
-        return cluster_chains(index, node_at(index.graph, address), limit=limit)
-    if class_glob is not None:
-        return cluster_chains(index, instances_of(index.graph, class_glob), limit=limit)
-    return list(session_report(index, limit=limit).clusters)
+        nodes = node_at(index.graph, address)
+    elif class_glob is not None:
+        nodes = instances_of(index.graph, class_glob)
+    else:
+        nodes = session_nodes(index.graph)
+    return cluster_chains(index, nodes, limit=limit)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.sessions import session_report
 from leakscope.analysis.top import top_classes
+from leakscope.cli.chains import find
 from leakscope.cli.snapshot import take
 from leakscope.demo.leaks import LEAKS, SERVICE, Leak, line_of
 from leakscope.demo.running import Service, believed_open
@@ -74,12 +75,13 @@ def farewell(keep: Path | None) -> str:
 
 
 def where_to_look(clusters: Sequence[Cluster]) -> str:
-    """Each leak with its line of code and the number of its chain above."""
+    """Each chain above with its story and the line of code that leaks."""
     lines = ["Chain by chain, and the line that is to blame:"]
-    for leak in LEAKS:
-        ranks = [str(rank) for rank, found in enumerate(clusters, start=1) if shows(found, leak)]
-        lines.append(f"  {', '.join(ranks) or '-':>3}  {leak.story}\n       {SERVICE.name}:{line_of(leak)}")
-    return "\n".join([*lines, "What the server's own dict 'open' holds is no leak: those users are there."])
+    for rank, found in enumerate(clusters, start=1):
+        for leak in LEAKS:
+            if shows(found, leak):
+                lines.append(f"  {rank:>2}. {leak.story}\n      {SERVICE.name}:{line_of(leak)}")
+    return "\n".join([*lines, "What ChatServer.open holds is no leak: those users are connected."])
 
 
 def shows(found: Cluster, leak: Leak) -> bool:
@@ -102,7 +104,7 @@ def _answers(file: Path, screen: Screen) -> Iterator[Step]:
         text.sessions(report, screen),
         "Which sessions live, what would be freed with them, and a line for each way in which they are held.",
     )
-    clusters = session_report(index, limit=CHAINS_SHOWN).clusters
+    clusters = find(index, limit=CHAINS_SHOWN)
     yield Step(
         f"chains {file} --limit {CHAINS_SHOWN}",
         documents.chains(source, clusters),

@@ -3,18 +3,20 @@
     python -m leakscope.demo.client PORT [ROUNDS]
 
 A round is one session for each feature of the service, all open at once and
-all ended in order; without ROUNDS it goes on until standard input ends. Prints
-the number of rounds at the end.
+all ended in order. Without ROUNDS it goes on until standard input ends, and a
+few users stay all the time. Prints the number of rounds at the end.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import sys
 
 FEATURES = ("SAY hello", "PROFILE", "NOTIFY", "REMIND", "EXPORT", "SUMMARY")
 """The first leaks nothing."""
+RESIDENTS = 3
 PAUSE_S = 0.02
 ANSWER_LIMIT_S = 30.0
 
@@ -51,18 +53,23 @@ def one_round(port: int, number: int) -> None:
 def parent_is_gone(wait_s: float) -> bool:
     """Standard input has ended: nobody wants more rounds."""
     readable, _, _ = select.select([sys.stdin], [], [], wait_s)
-    return bool(readable) and not sys.stdin.buffer.read1(4096)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
 
 
 def main(arguments: list[str]) -> None:
     port = int(arguments[0])
     rounds = int(arguments[1]) if len(arguments) > 1 else None
+    residents = [Connection(port) for _ in range(RESIDENTS if rounds is None else 0)]
+    for resident in residents:
+        resident.ask("HELLO resident")
     done = 0
     while done != rounds:
         one_round(port, done)
         done += 1
         if rounds is None and parent_is_gone(PAUSE_S):
             break
+    for resident in residents:
+        resident.close()
     sys.stdout.write(f"{done}\n")
 
 

@@ -93,7 +93,6 @@ class Transcripts:
     def __init__(self) -> None:
         self.inbox: queue.SimpleQueue[ChatSession] = queue.SimpleQueue()
         self.written = 0
-        threading.Thread(target=self.write_batches, name="transcripts", daemon=True).start()
 
     def write_batches(self) -> None:
         batch: list[ChatSession] = []
@@ -133,8 +132,6 @@ class ChatServer:
         self.open: dict[str, ChatSession] = {}
         self.numbers = itertools.count(1)
         self.opened = 0
-        self.announcements = Announcements()
-        self.transcripts = Transcripts()
 
     async def serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session: ChatSession | None = None
@@ -173,23 +170,28 @@ class ChatServer:
         if word == "SAY":
             session.receive(rest)
         elif word == "SHOUT":
-            self.announcements.shout(rest)
+            ANNOUNCEMENTS.shout(rest)
         elif word == "PROFILE":
             ProfileCache.remember(session)
         elif word == "NOTIFY":
-            self.announcements.subscribe(session)
+            ANNOUNCEMENTS.subscribe(session)
         elif word == "REMIND":
             remind_later(session)
         elif word == "EXPORT":
-            self.transcripts.inbox.put(session)
+            TRANSCRIPTS.inbox.put(session)
         elif word == "SUMMARY":
             return summary(session)
         return f"ok {session.id}"
 
 
+ANNOUNCEMENTS = Announcements()
+TRANSCRIPTS = Transcripts()
+CHAT = ChatServer()
+
+
 async def main() -> None:
-    chat = ChatServer()
-    server = await asyncio.start_server(chat.serve_client, "127.0.0.1", 0)
+    threading.Thread(target=TRANSCRIPTS.write_batches, name="transcripts", daemon=True).start()
+    server = await asyncio.start_server(CHAT.serve_client, "127.0.0.1", 0)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

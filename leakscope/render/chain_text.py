@@ -22,7 +22,7 @@ def cluster(rank: int, found: Cluster) -> list[RenderableType]:
         _headline(rank, found),
         indented(_root(found.root), MARGIN),
         *steps,
-        indented(Text(f"for one: {samples}", style="dim", overflow="fold"), MARGIN),
+        indented(Text(f"for example {samples}", style="dim", overflow="fold"), MARGIN),
     ]
 
 

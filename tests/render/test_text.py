@@ -35,11 +35,11 @@ def test_a_chain_is_told_root_first_one_reference_a_line() -> None:
                 item: _asyncio.Task
                   .coro: coroutine  in remind()  /srv/shop/web.py:42
                     local 'session': shop.web.Session
-            for one: 0x7f0000001000, 0x7f0000002000
+            for example 0x7f0000001000, 0x7f0000002000
 
          2. 1 x dict  1023 B retained  fingerprint 0123456789ab
             thread worker
-            for one: 0x10
+            for example 0x10
         """
     other = replace(
         CLUSTER,

@@ -1,0 +1,46 @@
+# Everything runs in .venv, which the first target that needs it makes.
+VENV := .venv
+BIN := $(VENV)/bin
+BUILT := $(VENV)/built
+TOOLS := $(VENV)/tools
+KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench wheel clean
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-8s%s\n", $$1, $$2 }'
+
+demo: $(BUILT)  ## watch leakscope at work on the bundled leaking service
+	@$(BIN)/leakscope demo
+
+test: lint  ## all checks and all tests
+	$(BIN)/pytest
+
+lint: $(BUILT)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(BUILT)  ## measure pause, time and memory; N=1000000 for a quick run
+	$(BIN)/python bench/run.py $(if $(N),--n $(N))
+
+wheel: $(BUILT)  ## a wheel in dist/, which installs without a compiler
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:  ## remove everything that was made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -f leakscope/kernels/*.c leakscope/kernels/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The tools once; the kernels again whenever one of them changes.
+$(TOOLS): pyproject.toml
+	@python=$$(sh tools/find_python.sh) && { test -x $(BIN)/python || "$$python" -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(BUILT): $(TOOLS) $(KERNELS) setup.py
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
+	@touch $@
