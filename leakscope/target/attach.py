@@ -19,7 +19,7 @@ from leakscope.target.live import ReadOnlyMemory
 from leakscope.target.maps import Mapping, mapping_at, read_maps
 from leakscope.target.memory import available_bytes
 from leakscope.target.modules import load_modules
-from leakscope.target.proc import access, gone, read_stat, read_status, started_at, threads
+from leakscope.target.proc import access, gone, hurried, read_stat, read_status, started_at, threads
 from leakscope.target.residency import Ranges, Residency, whole
 from leakscope.target.runtimes import Identity, identify, require_supported
 from leakscope.target.stop import traced_error, while_stopped
@@ -79,15 +79,13 @@ class _Taker:
         self._helper = helper
         self.headers = _HeaderReader(identity.pid)
         self.modules(identity.mappings)  # fills the cache of headers
-        ranges = self._ranges(read_maps(identity.pid))
-        self._room = _make_room(total_bytes(ranges))
-        self._rehearse(ranges)
+        self._room = _make_room(total_bytes(self._ranges(read_maps(identity.pid))))
 
-    def _rehearse(self, ranges: Ranges) -> None:
+    def _rehearse(self) -> None:
         """Copies a little, so that no code runs for the first time while the target stands."""
-        few = ranges[:4].copy()
+        few = self._ranges(read_maps(self.identity.pid))[:4].copy()
         few[:, 1] = PAGE_BYTES
-        with access(self.identity.pid):
+        with access(self.identity.pid), hurried():  # the helper's thread begins here
             copy_ranges(self.identity.pid, few, self._room.bytes, self._helper, lambda: None)
 
     def modules(self, mappings: Sequence[Mapping]) -> list[LoadedModule]:
@@ -97,6 +95,7 @@ class _Taker:
         tracer = int(read_status(self.identity.pid).get("TracerPid", "0"))
         if tracer:
             raise traced_error(self.identity.pid, tracer)
+        self._rehearse()
         while True:
             with _no_garbage_collection():
                 halted = while_stopped(self.identity.pid, self._take)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,22 @@ def read_status(pid: int) -> dict[str, str]:
 def threads(pid: int) -> list[int]:
     """Thread ids in the order in which they began; raises OSError where the process is gone."""
     return [int(tid) for tid in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 (runs while the target stands)
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Gives the calling thread, and the threads it starts, real-time priority if rights allow.
+
+    On a busy host a copying thread that is put off lets the target stand several times as long. The
+    price: nothing else runs on two processors while memory is copied.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def started_at(stat: Stat) -> float:

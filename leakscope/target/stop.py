@@ -25,7 +25,7 @@ from typing import Generic, TypeVar
 from leakscope.errors import AttachError, NoRightsError
 from leakscope.target import libc
 from leakscope.target.image import StoppedThread
-from leakscope.target.proc import RIGHTS_HELP, access, gone, read_stat, read_status, threads
+from leakscope.target.proc import RIGHTS_HELP, access, gone, hurried, read_stat, read_status, threads
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ PATIENCE_S = 2.0
 _FIRST_ATTEMPT_S = 0.1
 _BETWEEN_ATTEMPTS_S = 0.05
 _POLL_S = 0.00005
+_SETTLE_S = 0.001  # until the caller waits: a thread that is put off while it holds the GIL holds up the release
 _WALL = 0x40000000
 _PEEK = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | _WALL
 _TAKE = os.WEXITED | os.WSTOPPED | os.WNOHANG | _WALL
@@ -109,7 +110,7 @@ class _Attempt(Generic[T]):
 
     def run(self) -> Halted[T]:
         tracer = threading.Thread(target=self._run, name="leakscope-tracer")
-        with _no_job_control():
+        with _no_job_control(), hurried():
             try:
                 tracer.start()
                 # Not join(): before Python 3.13 an interrupted join takes the thread for ended.
@@ -125,6 +126,7 @@ class _Attempt(Generic[T]):
         return self._outcome
 
     def _run(self) -> None:
+        time.sleep(_SETTLE_S)
         try:
             self._hold_and_release()
         finally:

@@ -275,7 +275,7 @@ def test_process_becomes_another_program_meanwhile(known: Target, monkeypatch: p
 
     def other_maps_in_the_end(pid: int) -> list[attach.Mapping]:
         calls.append(pid)
-        return true_maps(pid if len(calls) < 2 else os.getpid())
+        return true_maps(pid if len(calls) < 3 else os.getpid())
 
     monkeypatch.setattr(attach, "read_maps", other_maps_in_the_end)
     with pytest.raises(TargetGoneError, match="exec"):
