@@ -13,6 +13,7 @@ from leakscope.graph.heap import Frames
 from leakscope.kernels._arrays import Int32s, UInt64s
 from leakscope.kernels._shapes import Shape
 
+_MOST_LINES = 1 << 30
 _UNSTARTED = np.uint64((1 << 64) - 1)
 
 
@@ -87,7 +88,7 @@ class CodeReader:
             facts = self._facts[code] = read_code(self._heap, code)
         line = facts.first_line if offset == int(_UNSTARTED) else line_at(self._heap, code, offset)
         return (
-            self._names.add(facts.function), self._names.add(facts.file), max(0, line),
+            self._names.add(facts.function), self._names.add(facts.file), line if 0 <= line < _MOST_LINES else 0,
             self._origins.of_file(facts.file),
         )  # fmt: skip
 

@@ -88,8 +88,12 @@ class HeapMemory:
         if raw is None:
             return None
         encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[width]
+        try:
+            text = raw.decode(encoding, "surrogatepass")
+        except UnicodeDecodeError:
+            return None
         # Lone surrogates are legal in a str; nobody downstream could encode them.
-        return raw.decode(encoding, "surrogatepass").encode("utf-8", "backslashreplace").decode("utf-8")
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def tuple_items(self, address: int) -> list[int]:
         """Addresses of a tuple's items."""

@@ -95,7 +95,7 @@ def _columns(layout: Layout, table: TypeTable, found: Type, plain: int, labels: 
         start,
         max(start, _words_to(layout, found, shape)),
         labels,
-        found.cached_keys,
+        found.cached_keys if found.cached_keys < 1 << 47 else 0,
     ]
 
 
@@ -114,11 +114,12 @@ def _words_from(layout: Layout, shape: Shape) -> int:
 
 
 def _words_to(layout: Layout, found: Type, shape: Shape) -> int:
+    end = found.basic & ~7
     if shape == Shape.GENERATOR and layout.generator_iframe >= 0:
-        return layout.generator_iframe
+        return min(end, layout.generator_iframe)
     if shape == Shape.FRAME:
-        return layout.frame_frame_data if layout.frame_frame_data >= 0 else layout.frame_localsplus
-    return found.basic & ~7
+        return min(end, layout.frame_frame_data if layout.frame_frame_data >= 0 else layout.frame_localsplus)
+    return end
 
 
 def _traits(layout: Layout, table: TypeTable, found: Type, shape: Shape, plain: int) -> int:

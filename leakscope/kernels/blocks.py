@@ -54,7 +54,7 @@ class Blocks:
             return
         self.claimed[place >> 7] |= 1 << ((place >> 4) & 7)
         for i in range(size >> 3):
-            self.word(self.sink.at(place + i * 8), -1, traits, depth + 1)
+            self.word(self.sink.memory.at(place + i * 8), -1, traits, depth + 1)
 
     @cython.cfunc
     @cython.nogil
@@ -67,9 +67,9 @@ class Blocks:
         free: cython.ulonglong
         if place < 0 or address - pool < cython.cast(cython.ulonglong, POOL_HEAD):
             return 0
-        size = (self.sink.signed32(place + 36) + 1) * 16
-        free = self.sink.at(place + 8)
-        if size < 16 or size > 512 or self.sink.signed32(place + 44) != POOL_BYTES - size:
+        size = (self.sink.memory.signed32(place + 36) + 1) * 16
+        free = self.sink.memory.at(place + 8)
+        if size < 16 or size > 512 or self.sink.memory.signed32(place + 44) != POOL_BYTES - size:
             return 0
         if free and (free < pool or free >= pool + POOL_BYTES):
             return 0

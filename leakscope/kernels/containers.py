@@ -32,15 +32,15 @@ def entries(
     place = sink.memory.span(keys, sink.layout.dictkeys_indices)
     if place < 0:
         return -1
-    used = sink.at(place + sink.layout.dictkeys_nentries)
+    used = sink.memory.at(place + sink.layout.dictkeys_nentries)
     stride[0] = 24
     if sink.layout.dictkeys_size >= 0:
-        size = sink.at(place + sink.layout.dictkeys_size)
+        size = sink.memory.at(place + sink.layout.dictkeys_size)
         index_bytes = size if size <= 0xFF else size * 2 if size <= 0xFFFF else size * 4
     else:
-        if sink.memory.bytes[place + sink.layout.dictkeys_kind]:
+        if sink.memory.byte(place + sink.layout.dictkeys_kind):
             stride[0] = 16
-        index_bytes = sink.memory.bytes[place + sink.layout.dictkeys_log2_index_bytes]
+        index_bytes = sink.memory.byte(place + sink.layout.dictkeys_log2_index_bytes)
         if index_bytes > 40:
             return -1
         index_bytes = cython.cast(cython.ulonglong, 1) << index_bytes
@@ -59,8 +59,8 @@ def entries(
 @cython.nogil
 @cython.exceptval(check=False)
 def dictionary(sink: Sink, place: cython.longlong) -> cython.void:
-    keys: cython.ulonglong = sink.at(place + sink.layout.dict_keys)
-    values: cython.ulonglong = sink.at(place + sink.layout.dict_values)
+    keys: cython.ulonglong = sink.memory.at(place + sink.layout.dict_keys)
+    values: cython.ulonglong = sink.memory.at(place + sink.layout.dict_values)
     count: cython.longlong = 0
     stride: cython.longlong = 24
     entry: cython.longlong
@@ -71,7 +71,7 @@ def dictionary(sink: Sink, place: cython.longlong) -> cython.void:
         # 3.13: values that are part of the instance are the instance's to show.
         if sink.layout.dictvalues_embedded >= 0:
             entry = sink.memory.where(values)
-            if entry < 0 or sink.memory.bytes[entry + sink.layout.dictvalues_embedded]:
+            if entry < 0 or sink.memory.byte(entry + sink.layout.dictvalues_embedded):
                 return
         shared_values(sink, keys, values + cython.cast(cython.ulonglong, max(0, sink.layout.dictvalues_values)), KEY)
         return
@@ -79,11 +79,11 @@ def dictionary(sink: Sink, place: cython.longlong) -> cython.void:
     if entry < 0:
         return
     for i in range(count):
-        value = sink.at(entry + stride - 8)
+        value = sink.memory.at(entry + stride - 8)
         if value:
-            key = sink.objects.node(sink.at(entry + stride - 16))
+            key = sink.objects.node(sink.memory.at(entry + stride - 16))
             sink.emit_node(key, DICT_KEY, -1)
-            sink.emit(value, KEY | UNRESOLVED, key)
+            sink.emit(value, KEY | UNRESOLVED if key >= 0 else ITEM, key)
         entry += stride
 
 
@@ -104,9 +104,9 @@ def shared_values(sink: Sink, keys: cython.ulonglong, values: cython.ulonglong, 
     if place < 0:
         return
     for i in range(count):
-        value = sink.at(place + i * 8)
+        value = sink.memory.at(place + i * 8)
         if value:
-            sink.emit(value, kind | UNRESOLVED, sink.objects.node(sink.at(entry + i * stride + stride - 16)))
+            sink.emit(value, kind | UNRESOLVED, sink.objects.node(sink.memory.at(entry + i * stride + stride - 16)))
 
 
 @cython.cfunc
@@ -119,22 +119,22 @@ def shared_keys(sink: Sink, place: cython.longlong) -> cython.void:
     entry: cython.longlong
     i: cython.longlong
     keys: cython.ulonglong
-    if not sink.at(place + sink.layout.type_flags) & sink.layout.flag_heaptype:
+    if not sink.memory.at(place + sink.layout.type_flags) & sink.layout.flag_heaptype:
         return
-    keys = sink.at(place + sink.layout.heaptype_cached_keys)
+    keys = sink.memory.at(place + sink.layout.heaptype_cached_keys)
     entry = entries(sink, keys, cython.address(count), cython.address(stride)) if keys else -1
     if entry < 0:
         return
     for i in range(count):
-        sink.emit(sink.at(entry + i * stride + stride - 16), DICT_KEY, -1)
+        sink.emit(sink.memory.at(entry + i * stride + stride - 16), DICT_KEY, -1)
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def hash_set(sink: Sink, place: cython.longlong) -> cython.void:
-    slots: cython.ulonglong = sink.at(place + sink.layout.set_mask) + 1
-    table: cython.ulonglong = sink.at(place + sink.layout.set_table)
+    slots: cython.ulonglong = sink.memory.at(place + sink.layout.set_mask) + 1
+    table: cython.ulonglong = sink.memory.at(place + sink.layout.set_table)
     entry: cython.longlong
     i: cython.longlong
     if slots == 0 or slots > cython.cast(cython.ulonglong, sink.room) or table & 7:
@@ -144,8 +144,8 @@ def hash_set(sink: Sink, place: cython.longlong) -> cython.void:
         return
     for i in range(cython.cast(cython.longlong, slots)):
         # A deleted entry holds a dummy key and the hash -1, which no object has.
-        if sink.at(entry + 8) != ~cython.cast(cython.ulonglong, 0):
-            sink.emit(sink.at(entry), ITEM, -1)
+        if sink.memory.at(entry + 8) != ~cython.cast(cython.ulonglong, 0):
+            sink.emit(sink.memory.at(entry), ITEM, -1)
         entry += 16
 
 
@@ -153,9 +153,9 @@ def hash_set(sink: Sink, place: cython.longlong) -> cython.void:
 @cython.nogil
 @cython.exceptval(check=False)
 def deque(sink: Sink, place: cython.longlong) -> cython.void:
-    left: cython.ulonglong = sink.at(place + sink.layout.deque_leftindex)
-    length: cython.ulonglong = sink.at(place + 16)
-    block: cython.ulonglong = sink.at(place + sink.layout.deque_leftblock)
+    left: cython.ulonglong = sink.memory.at(place + sink.layout.deque_leftindex)
+    length: cython.ulonglong = sink.memory.at(place + 16)
+    block: cython.ulonglong = sink.memory.at(place + sink.layout.deque_leftblock)
     at: cython.longlong
     i: cython.longlong
     if left >= cython.cast(cython.ulonglong, DEQUE_BLOCK_ITEMS) or length > cython.cast(cython.ulonglong, sink.room):
@@ -165,12 +165,12 @@ def deque(sink: Sink, place: cython.longlong) -> cython.void:
         if at < 0:
             return
         sink.emit(
-            sink.at(at + sink.layout.deque_block_data + cython.cast(cython.longlong, left) * 8),
+            sink.memory.at(at + sink.layout.deque_block_data + cython.cast(cython.longlong, left) * 8),
             INDEX,
             cython.cast(cython.int, i),
         )
         left += 1
         if left == cython.cast(cython.ulonglong, DEQUE_BLOCK_ITEMS):
             left = 0
-            block = sink.at(at + sink.layout.deque_block_rightlink)
+            block = sink.memory.at(at + sink.layout.deque_block_rightlink)
             at = -1 if block & 7 else sink.memory.span(block, sink.layout.deque_block_sizeof)

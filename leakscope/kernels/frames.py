@@ -23,7 +23,7 @@ def generator(sink: Sink, place: cython.longlong) -> cython.void:
     state: cython.uchar
     if sink.layout.generator_iframe < 0:
         return
-    state = sink.memory.bytes[place + sink.layout.generator_frame_state]
+    state = sink.memory.byte(place + sink.layout.generator_frame_state)
     if state == 0 or state >= 128:  # executing, or negative: created, suspended
         running_frame(sink, place + sink.layout.generator_iframe)
 
@@ -36,7 +36,7 @@ def frame_object(sink: Sink, place: cython.longlong) -> cython.void:
     if sink.layout.frame_interp_frame < 0:
         frame_of_310(sink, place)
         return
-    owned = sink.at(place + sink.layout.frame_interp_frame)
+    owned = sink.memory.at(place + sink.layout.frame_interp_frame)
     if owned == sink.address_of(place) + sink.layout.frame_frame_data:
         running_frame(sink, place + sink.layout.frame_frame_data)
     elif owned and not sink.emit(owned, INTERNAL, sink.frame_label[4]) and sink.layout.generator_iframe >= 0:
@@ -56,17 +56,17 @@ def running_frame(sink: Sink, place: cython.longlong) -> cython.void:
     top: cython.longlong
     if place + sink.layout.iframe_localsplus > sink.memory.size:
         return
-    sink.emit(sink.at(place + sink.layout.iframe_func), INTERNAL, sink.frame_label[0])
-    sink.emit(sink.at(place + sink.layout.iframe_code), INTERNAL, sink.frame_label[1])
-    sink.emit(sink.at(place + sink.layout.iframe_locals), INTERNAL, sink.frame_label[2])
-    sink.emit(sink.at(place + sink.layout.iframe_frame_obj), INTERNAL, sink.frame_label[3])
-    code = sink.memory.span(sink.at(place + sink.layout.iframe_code), sink.layout.code_localspluskinds + 8)
+    sink.emit(sink.memory.at(place + sink.layout.iframe_func), INTERNAL, sink.frame_label[0])
+    sink.emit(sink.memory.at(place + sink.layout.iframe_code), INTERNAL, sink.frame_label[1])
+    sink.emit(sink.memory.at(place + sink.layout.iframe_locals), INTERNAL, sink.frame_label[2])
+    sink.emit(sink.memory.at(place + sink.layout.iframe_frame_obj), INTERNAL, sink.frame_label[3])
+    code = sink.memory.span(sink.memory.at(place + sink.layout.iframe_code), sink.layout.code_localspluskinds + 8)
     if code < 0 or sink.objects.node_at_offset(code) < 0:
         return
-    total = sink.signed32(code + sink.layout.code_nlocalsplus)
-    names = sink.at(code + sink.layout.code_localsplusnames)
-    kinds = sink.at(code + sink.layout.code_localspluskinds)
-    top = sink.signed32(place + sink.layout.iframe_stacktop)
+    total = sink.memory.signed32(code + sink.layout.code_nlocalsplus)
+    names = sink.memory.at(code + sink.layout.code_localsplusnames)
+    kinds = sink.memory.at(code + sink.layout.code_localspluskinds)
+    top = sink.memory.signed32(place + sink.layout.iframe_stacktop)
     if total < 0 or total > FRAME_WORDS_LIMIT:
         return
     local_variables(sink, place + sink.layout.iframe_localsplus, names, kinds, total)
@@ -76,7 +76,7 @@ def running_frame(sink: Sink, place: cython.longlong) -> cython.void:
         stack(
             sink,
             place + sink.layout.iframe_localsplus + total * 8,
-            sink.signed32(code + sink.layout.code_stacksize),
+            sink.memory.signed32(code + sink.layout.code_stacksize),
             STACK | UNRESOLVED,
         )
 
@@ -95,9 +95,9 @@ def local_variables(
         return
     for i in range(total):
         kind = LOCAL
-        if sink.memory.bytes[flag + i] & (sink.layout.code_kind_cell | sink.layout.code_kind_free):
+        if sink.memory.byte(flag + i) & (sink.layout.code_kind_cell | sink.layout.code_kind_free):
             kind = CELL
-        sink.emit(sink.at(place + i * 8), kind | UNRESOLVED, sink.objects.node(sink.at(name + i * 8)))
+        sink.emit(sink.memory.at(place + i * 8), kind | UNRESOLVED, sink.objects.node(sink.memory.at(name + i * 8)))
 
 
 @cython.cfunc
@@ -108,25 +108,25 @@ def stack(sink: Sink, place: cython.longlong, depth: cython.longlong, kind: cyth
     if depth < 0 or depth > FRAME_WORDS_LIMIT or place + depth * 8 > sink.memory.size:
         return
     for i in range(depth):
-        sink.emit(sink.at(place + i * 8), kind, cython.cast(cython.int, i))
+        sink.emit(sink.memory.at(place + i * 8), kind, cython.cast(cython.int, i))
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def frame_of_310(sink: Sink, place: cython.longlong) -> cython.void:
-    code: cython.longlong = sink.memory.span(sink.at(place + sink.layout.frame_code), sink.layout.code_cellvars + 8)
+    code: cython.longlong = sink.memory.span(sink.memory.at(place + sink.layout.frame_code), sink.layout.code_cellvars + 8)
     slot: cython.longlong = place + sink.layout.frame_localsplus
-    depth: cython.longlong = sink.signed32(place + sink.layout.frame_stackdepth)
+    depth: cython.longlong = sink.memory.signed32(place + sink.layout.frame_stackdepth)
     if code < 0 or sink.objects.node_at_offset(code) < 0:
         return
-    slot = named(sink, slot, sink.at(code + sink.layout.code_varnames), LOCAL)
-    slot = named(sink, slot, sink.at(code + sink.layout.code_cellvars), CELL)
-    slot = named(sink, slot, sink.at(code + sink.layout.code_freevars), CELL)
+    slot = named(sink, slot, sink.memory.at(code + sink.layout.code_varnames), LOCAL)
+    slot = named(sink, slot, sink.memory.at(code + sink.layout.code_cellvars), CELL)
+    slot = named(sink, slot, sink.memory.at(code + sink.layout.code_freevars), CELL)
     if depth >= 0:
         stack(sink, slot, depth, STACK)
     else:
-        stack(sink, slot, sink.signed32(code + sink.layout.code_stacksize), STACK | UNRESOLVED)
+        stack(sink, slot, sink.memory.signed32(code + sink.layout.code_stacksize), STACK | UNRESOLVED)
 
 
 @cython.cfunc
@@ -143,7 +143,7 @@ def named(sink: Sink, place: cython.longlong, names: cython.ulonglong, kind: cyt
     if name < 0 or place + cython.cast(cython.longlong, length) * 8 > sink.memory.size:
         return place
     for i in range(cython.cast(cython.longlong, length)):
-        sink.emit(sink.at(place + i * 8), kind | UNRESOLVED, sink.objects.node(sink.at(name + i * 8)))
+        sink.emit(sink.memory.at(place + i * 8), kind | UNRESOLVED, sink.objects.node(sink.memory.at(name + i * 8)))
     return place + cython.cast(cython.longlong, length) * 8
 
 

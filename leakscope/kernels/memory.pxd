@@ -13,6 +13,9 @@ cdef class Memory:
     cdef long long where(self, unsigned long long address) noexcept nogil
     cdef long long span(self, unsigned long long address, unsigned long long length) noexcept nogil
     cdef unsigned long long word(self, unsigned long long address) noexcept nogil
+    cdef unsigned long long at(self, long long offset) noexcept nogil
+    cdef long long signed32(self, long long offset) noexcept nogil
+    cdef unsigned char byte(self, long long offset) noexcept nogil
 
 
 cdef class Objects:

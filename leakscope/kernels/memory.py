@@ -91,6 +91,33 @@ class Memory:
         offset = self.where(address)
         return self.words[offset >> 3] if offset >= 0 else 0
 
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def at(self, offset: cython.longlong) -> cython.ulonglong:
+        """The 64-bit word at a buffer offset (a multiple of 8); 0 outside. A torn type may promise too much."""
+        if offset < 0 or offset + 8 > self.size:
+            return 0
+        return self.words[offset >> 3]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def signed32(self, offset: cython.longlong) -> cython.longlong:
+        """The signed 32-bit integer at a buffer offset; 0 outside."""
+        if offset < 0 or offset + 4 > self.size:
+            return 0
+        return cython.cast(cython.pointer(cython.int), self.bytes + offset)[0]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def byte(self, offset: cython.longlong) -> cython.uchar:
+        """The byte at a buffer offset; 0 outside."""
+        if offset < 0 or offset >= self.size:
+            return 0
+        return self.bytes[offset]
+
     def gather(self, addresses):
         """The aligned 64-bit words (uint64) at an array of addresses, 0 where one cannot be read."""
         view: cython.ulonglong[::1] = np.require(addresses, np.uint64, "CW")

@@ -3,9 +3,11 @@
 import cython
 import numpy as np
 
+ITEM = cython.declare(cython.int, 4)  # graph.kinds.Ref
+
 
 def in_degrees(nodes, target, kind, ignored):
-    """How many references each of ``nodes`` objects has (int32), those whose kind is set in ``ignored`` (uint8[256]) left out."""
+    """References to each of ``nodes`` objects (int32), without those whose kind is set in ``ignored`` (uint8[256])."""
     targets: cython.int[::1] = target
     kinds: cython.uchar[::1] = kind
     skip: cython.uchar[::1] = ignored
@@ -23,7 +25,7 @@ def compact(first_ref, target, kind, label, keep_node, keep_ref, label_is_node):
     """The graph without the objects and references whose mask is 0; objects keep their order.
 
     ``keep_node`` and ``keep_ref``: uint8; a reference also goes with either of its ends. Kinds set in
-    ``label_is_node`` (uint8[256]) have a node for a label, -1 once that is gone.
+    ``label_is_node`` (uint8[256]) have a node for a label, and become ``ITEM`` once that is gone.
     Returns ``(first_ref, target, kind, label, new_number int32 per old object)``.
     """
     first: cython.longlong[::1] = first_ref
@@ -58,8 +60,10 @@ def compact(first_ref, target, kind, label, keep_node, keep_ref, label_is_node):
                 out_target[count] = number[targets[j]]
                 out_kind[count] = kinds[j]
                 out_label[count] = labels[j]
-                if node_label[kinds[j]] and labels[j] >= 0:
-                    out_label[count] = number[labels[j]]
+                if node_label[kinds[j]]:
+                    out_label[count] = number[labels[j]] if labels[j] >= 0 else -1
+                    if out_label[count] < 0:
+                        out_kind[count] = ITEM
                 count += 1
             out_first[number[i] + 1] = count
     return new_first, new_target[:count].copy(), new_kind[:count].copy(), new_label[:count].copy(), numbers

@@ -22,6 +22,7 @@ INDEX = cython.declare(cython.int, 3)
 TYPE = cython.declare(cython.int, 9)
 DICT = cython.declare(cython.int, 10)
 C_FIELD = cython.declare(cython.int, 11)
+WEAK = cython.declare(cython.int, 13)
 UNKNOWN_WORD = cython.declare(cython.int, _shapes.UNKNOWN_WORD)
 TUPLE_SHAPE = cython.declare(cython.int, _shapes.Shape.TUPLE)
 LIST_SHAPE = cython.declare(cython.int, _shapes.Shape.LIST)
@@ -100,10 +101,10 @@ class ReferenceReader:
         shape: cython.longlong = self.types[row, C_SHAPE]
         traits: cython.longlong = self.types[row, C_TRAITS]
         if shape == TUPLE_SHAPE:
-            self.sink.items(place + self.sink.layout.tuple_items, self.sink.at(place + 16), INDEX)
+            self.sink.items(place + self.sink.layout.tuple_items, self.sink.memory.at(place + 16), INDEX)
         elif shape == LIST_SHAPE:
             self.sink.array(
-                self.sink.at(place + self.sink.layout.list_items), self.sink.at(place + self.sink.layout.list_size)
+                self.sink.memory.at(place + self.sink.layout.list_items), self.sink.memory.at(place + self.sink.layout.list_size)
             )
         elif shape == DICT_SHAPE:
             dictionary(self.sink, place)
@@ -127,7 +128,7 @@ class ReferenceReader:
         elif self.types[row, C_DICT_OFFSET]:
             self.instance_dict(place, row)
         if traits & COUNTS_TYPE:
-            self.sink.emit(self.sink.at(place + 8), TYPE, -1)
+            self.sink.emit(self.sink.memory.at(place + 8), TYPE, -1)
 
     @cython.cfunc
     @cython.nogil
@@ -138,20 +139,24 @@ class ReferenceReader:
         offset: cython.longlong = self.types[row, C_WORDS_FROM]
         end: cython.longlong = self.types[row, C_WORDS_TO]
         label: cython.int
+        kind: cython.int
         if (
             self.types[row, C_SHAPE] == TYPE_SHAPE
-            and not self.sink.at(place + self.sink.layout.type_flags) & self.sink.layout.flag_heaptype
+            and not self.sink.memory.at(place + self.sink.layout.type_flags) & self.sink.layout.flag_heaptype
         ):
             end = self.sink.layout.type_sizeof  # a static type is the shorter struct
         while offset < end:
             label = self.word_label[base + (offset >> 3)]
             if label >= 0:
-                self.sink.emit(self.sink.at(place + offset), self.word_kind[base + (offset >> 3)], label)
+                kind = self.word_kind[base + (offset >> 3)]
+                if kind == DICT or kind == WEAK:
+                    label = -1
+                self.sink.emit(self.sink.memory.at(place + offset), kind, label)
             elif label == UNKNOWN_WORD:
-                self.blocks.word(self.sink.at(place + offset), cython.cast(cython.int, offset), traits, 0)
+                self.blocks.word(self.sink.memory.at(place + offset), cython.cast(cython.int, offset), traits, 0)
             offset += 8
         if traits & SCANS_ITEMS:
-            self.sink.items(place + self.types[row, C_BASIC], self.sink.at(place + 16), C_FIELD)
+            self.sink.items(place + self.types[row, C_BASIC], self.sink.memory.at(place + 16), C_FIELD)
 
     @cython.cfunc
     @cython.nogil
@@ -164,21 +169,21 @@ class ReferenceReader:
         if place < 32:
             return
         if self.sink.layout.instance_dict_or_values != -1:
-            word = self.sink.at(place + self.sink.layout.instance_dict_or_values)
+            word = self.sink.memory.at(place + self.sink.layout.instance_dict_or_values)
             if word & 1:
                 shared_values(self.sink, keys, word + 1, ATTR)
             else:
                 self.sink.emit(word, DICT, -1)
             return
         if self.sink.layout.instance_values_ptr != -1:
-            word = self.sink.at(place + self.sink.layout.instance_values_ptr)
+            word = self.sink.memory.at(place + self.sink.layout.instance_values_ptr)
             if word:
                 shared_values(self.sink, keys, word, ATTR)
         elif traits & INLINE_VALUES:
             inner = place + self.types[row, C_BASIC]
             if (
                 inner + 16 <= self.sink.memory.size
-                and self.sink.memory.bytes[inner + self.sink.layout.dictvalues_valid]
+                and self.sink.memory.byte(inner + self.sink.layout.dictvalues_valid)
             ):
                 shared_values(
                     self.sink,
@@ -186,7 +191,7 @@ class ReferenceReader:
                     self.sink.address_of(place) + self.types[row, C_BASIC] + self.sink.layout.dictvalues_values,
                     ATTR,
                 )
-        self.sink.emit(self.sink.at(place + self.sink.layout.instance_managed_dict), DICT, -1)
+        self.sink.emit(self.sink.memory.at(place + self.sink.layout.instance_managed_dict), DICT, -1)
 
     @cython.cfunc
     @cython.nogil
@@ -196,7 +201,7 @@ class ReferenceReader:
         items: cython.longlong
         if offset < 0:
             # Variable-sized: counted from the object's end (typeobject.c, _PyObject_DictPointer).
-            items = cython.cast(cython.longlong, self.sink.at(place + 16))
+            items = cython.cast(cython.longlong, self.sink.memory.at(place + 16))
             if self.sink.layout.long_tag >= 0 and self.types[row, C_COUNT] == 2:
                 items = items >> 3
             if items < 0:
@@ -204,4 +209,4 @@ class ReferenceReader:
             offset += (self.types[row, C_BASIC] + items * self.types[row, C_ITEM] + 7) & ~7
         if offset < 16 or place + offset + 8 > self.sink.memory.size or (offset & 7):
             return
-        self.sink.emit(self.sink.at(place + offset), DICT, -1)
+        self.sink.emit(self.sink.memory.at(place + offset), DICT, -1)

@@ -19,8 +19,6 @@ cdef class Sink:
 
     cdef void emit_node(self, int node, int kind, int label) noexcept nogil
     cdef bint emit(self, unsigned long long address, int kind, int label) noexcept nogil
-    cdef unsigned long long at(self, long long offset) noexcept nogil
-    cdef long long signed32(self, long long offset) noexcept nogil
     cdef unsigned long long address_of(self, long long offset) noexcept nogil
     cdef void items(self, long long place, unsigned long long length, int kind) noexcept nogil
     cdef void array(self, unsigned long long address, unsigned long long length) noexcept nogil

@@ -66,20 +66,6 @@ class Sink:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def at(self, offset: cython.longlong) -> cython.ulonglong:
-        return self.memory.words[offset >> 3]
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def signed32(self, offset: cython.longlong) -> cython.longlong:
-        return cython.cast(cython.pointer(cython.int), self.memory.bytes + offset)[0]
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
     def address_of(self, offset: cython.longlong) -> cython.ulonglong:
         return self.pages[offset >> 12] + cython.cast(cython.ulonglong, offset & 4095)
 
@@ -93,7 +79,7 @@ class Sink:
         if end < 0 or place + end * 8 > self.memory.size:
             return
         for i in range(end):
-            self.emit(self.at(place + i * 8), kind, cython.cast(cython.int, i))
+            self.emit(self.memory.at(place + i * 8), kind, cython.cast(cython.int, i))
 
     @cython.cfunc
     @cython.nogil

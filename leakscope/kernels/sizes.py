@@ -39,23 +39,15 @@ def bounded(memory: Memory, bytes: cython.ulonglong) -> cython.longlong:
 
 
 @cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def signed32(memory: Memory, offset: cython.longlong) -> cython.longlong:
-    return cython.cast(cython.pointer(cython.int), memory.bytes + offset)[0]
-
-
-@cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def keys_slots(memory: Memory, layout: Layout, place: cython.longlong) -> cython.ulonglong:
     """Slots of a dict's hash table; entries are two thirds of it (``USABLE_FRACTION``)."""
     if layout.dictkeys_size >= 0:
-        return memory.words[(place + layout.dictkeys_size) >> 3]
-    if memory.bytes[place + layout.dictkeys_log2_size] > 40:
+        return memory.at(place + layout.dictkeys_size)
+    if memory.byte(place + layout.dictkeys_log2_size) > 40:
         return 0
-    return cython.cast(cython.ulonglong, 1) << memory.bytes[place + layout.dictkeys_log2_size]
+    return cython.cast(cython.ulonglong, 1) << memory.byte(place + layout.dictkeys_log2_size)
 
 
 @cython.cfunc
@@ -66,7 +58,7 @@ def keys_bytes(memory: Memory, layout: Layout, keys: cython.ulonglong, shared: c
     place: cython.longlong = -1 if keys & 7 else memory.span(keys, layout.dictkeys_indices)
     slots: cython.ulonglong
     index: cython.ulonglong
-    if place < 0 or (not shared and memory.words[(place + layout.dictkeys_refcnt) >> 3] != 1):
+    if place < 0 or (not shared and memory.at(place + layout.dictkeys_refcnt) != 1):
         return 0
     slots = keys_slots(memory, layout, place)
     if slots > cython.cast(cython.ulonglong, memory.size):
@@ -74,12 +66,12 @@ def keys_bytes(memory: Memory, layout: Layout, keys: cython.ulonglong, shared: c
     if layout.dictkeys_size >= 0:
         index = slots if slots <= 0xFF else slots * 2 if slots <= 0xFFFF else slots * 4
         return layout.dictkeys_sizeof + bounded(memory, index + slots * 2 // 3 * 24)
-    index = memory.bytes[place + layout.dictkeys_log2_index_bytes]
+    index = memory.byte(place + layout.dictkeys_log2_index_bytes)
     if index > 40:
         return 0
     index = cython.cast(cython.ulonglong, 1) << index
     return layout.dictkeys_sizeof + bounded(
-        memory, index + slots * 2 // 3 * (16 if memory.bytes[place + layout.dictkeys_kind] else 24)
+        memory, index + slots * 2 // 3 * (16 if memory.byte(place + layout.dictkeys_kind) else 24)
     )
 
 
@@ -95,7 +87,7 @@ def shared_values(memory: Memory, layout: Layout, keys: cython.ulonglong) -> cyt
         return bounded(memory, keys_slots(memory, layout, place) * 2 // 3)
     return bounded(
         memory,
-        memory.words[(place + layout.dictkeys_nentries) >> 3] + memory.words[(place + layout.dictkeys_usable) >> 3],
+        memory.at(place + layout.dictkeys_nentries) + memory.at(place + layout.dictkeys_usable),
     )
 
 
@@ -103,9 +95,9 @@ def shared_values(memory: Memory, layout: Layout, keys: cython.ulonglong) -> cyt
 @cython.nogil
 @cython.exceptval(check=False)
 def dict_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
-    keys: cython.ulonglong = memory.words[(place + layout.dict_keys) >> 3]
+    keys: cython.ulonglong = memory.at(place + layout.dict_keys)
     total: cython.longlong = keys_bytes(memory, layout, keys, False)
-    if memory.words[(place + layout.dict_values) >> 3]:
+    if memory.at(place + layout.dict_values):
         total += shared_values(memory, layout, keys) * 8
     return total
 
@@ -114,22 +106,22 @@ def dict_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython
 @cython.nogil
 @cython.exceptval(check=False)
 def str_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
-    state: cython.longlong = signed32(memory, place + layout.unicode_state)
-    length: cython.longlong = bounded(memory, memory.words[(place + layout.unicode_length) >> 3])
+    state: cython.longlong = memory.signed32(place + layout.unicode_state)
+    length: cython.longlong = bounded(memory, memory.at(place + layout.unicode_length))
     width: cython.longlong = (state & layout.unicode_kind_mask) >> 2
     total: cython.longlong
     utf8: cython.ulonglong
     if state & layout.unicode_compact_mask and state & layout.unicode_ascii_mask:
         return layout.unicode_ascii_sizeof + length + 1
-    utf8 = memory.words[(place + layout.unicode_utf8) >> 3]
+    utf8 = memory.at(place + layout.unicode_utf8)
     if state & layout.unicode_compact_mask:
         total = layout.unicode_compact_sizeof + (length + 1) * width
     else:
         total = layout.unicode_sizeof + (length + 1) * width
-        if utf8 == memory.words[(place + layout.unicode_data) >> 3]:
+        if utf8 == memory.at(place + layout.unicode_data):
             return total
     if utf8:
-        total += bounded(memory, memory.words[(place + layout.unicode_utf8_length) >> 3]) + 1
+        total += bounded(memory, memory.at(place + layout.unicode_utf8_length)) + 1
     return total
 
 
@@ -139,13 +131,13 @@ def str_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.
 def frame_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
     """Locals and stack of an interpreter frame of 3.11+, by its code object."""
     code: cython.longlong = memory.span(
-        memory.words[(place + layout.iframe_code) >> 3] & ~cython.cast(cython.ulonglong, 7),
+        memory.at(place + layout.iframe_code) & ~cython.cast(cython.ulonglong, 7),
         layout.code_nlocalsplus + 8,
     )
     slots: cython.longlong
     if code < 0:
         return 0
-    slots = signed32(memory, code + layout.code_nlocalsplus) + signed32(memory, code + layout.code_stacksize)
+    slots = memory.signed32(code + layout.code_nlocalsplus) + memory.signed32(code + layout.code_stacksize)
     return slots * 8 if 0 <= slots <= 1 << 20 else 0
 
 
@@ -157,10 +149,10 @@ def frame_object_bytes(memory: Memory, layout: Layout, place: cython.longlong) -
     code: cython.longlong
     frame: cython.longlong
     if layout.frame_interp_frame < 0:
-        code = memory.where(memory.words[(place + layout.frame_code) >> 3])
+        code = memory.where(memory.at(place + layout.frame_code))
         # ob_size of a 3.10 frame: locals, cells, free variables and stack.
-        return layout.frame_localsplus + (bounded(memory, memory.words[(place + 16) >> 3] * 8) if code >= 0 else 0)
-    frame = memory.span(memory.words[(place + layout.frame_interp_frame) >> 3], layout.iframe_localsplus)
+        return layout.frame_localsplus + (bounded(memory, memory.at(place + 16) * 8) if code >= 0 else 0)
+    frame = memory.span(memory.at(place + layout.frame_interp_frame), layout.iframe_localsplus)
     return (
         layout.frame_frame_data + layout.iframe_localsplus + (frame_bytes(memory, layout, frame) if frame >= 0 else 0)
     )
@@ -171,7 +163,7 @@ def frame_object_bytes(memory: Memory, layout: Layout, place: cython.longlong) -
 @cython.exceptval(check=False)
 def int_bytes(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
     """Digits of 4 bytes; since 3.11 at least one is counted."""
-    digits: cython.longlong = cython.cast(cython.longlong, memory.words[(place + 16) >> 3])
+    digits: cython.longlong = cython.cast(cython.longlong, memory.at(place + 16))
     if layout.long_tag >= 0:
         digits = digits >> 3
     if digits < 0:
@@ -191,19 +183,19 @@ def extra_bytes(memory: Memory, layout: Layout, place: cython.longlong, shape: c
     if shape == DICT_SHAPE:
         return dict_bytes(memory, layout, place)
     if shape == LIST_SHAPE:
-        return bounded(memory, memory.words[(place + layout.list_allocated) >> 3] * 8)
+        return bounded(memory, memory.at(place + layout.list_allocated) * 8)
     if shape == SET_SHAPE:
-        word = memory.words[(place + layout.set_mask) >> 3]
+        word = memory.at(place + layout.set_mask)
         return bounded(memory, (word + 1) * 16) if word >= 8 else 0
     if shape == DEQUE_SHAPE:
-        word = memory.words[(place + layout.deque_leftindex) >> 3] + memory.words[(place + 16) >> 3]
+        word = memory.at(place + layout.deque_leftindex) + memory.at(place + 16)
         return bounded(memory, (word + 63) // 64 * layout.deque_block_sizeof)
     if shape == BYTEARRAY_SHAPE:
-        return bounded(memory, memory.words[(place + layout.bytearray_alloc) >> 3])
+        return bounded(memory, memory.at(place + layout.bytearray_alloc))
     if shape == ARRAY_SHAPE:
-        at = memory.where(memory.words[(place + layout.array_descr) >> 3])
-        if at >= 0 and 0 < signed32(memory, at + 4) <= 16:
-            return bounded(memory, memory.words[(place + layout.array_allocated) >> 3] * signed32(memory, at + 4))
+        at = memory.where(memory.at(place + layout.array_descr))
+        if at >= 0 and 0 < memory.signed32(at + 4) <= 16:
+            return bounded(memory, memory.at(place + layout.array_allocated) * memory.signed32(at + 4))
     return 0
 
 
@@ -233,13 +225,13 @@ def own_size(
     if shape == STR_SHAPE:
         return table[row, C_HEAD] + str_bytes(memory, layout, place)
     if shape == TYPE_SHAPE:
-        if not memory.words[(place + layout.type_flags) >> 3] & layout.flag_heaptype:
+        if not memory.at(place + layout.type_flags) & layout.flag_heaptype:
             # 3.11 and 3.12 count a collector's head for static types, which have none.
             return layout.type_sizeof + (table[row, C_HEAD] if 11 <= layout.minor <= 12 else 0)
         return (
             table[row, C_HEAD]
             + layout.heaptype_sizeof
-            + keys_bytes(memory, layout, memory.words[(place + layout.heaptype_cached_keys) >> 3], True)
+            + keys_bytes(memory, layout, memory.at(place + layout.heaptype_cached_keys), True)
         )
     if shape == RUNNING_FRAME_SHAPE:
         return layout.iframe_localsplus + frame_bytes(memory, layout, place)
@@ -251,11 +243,11 @@ def own_size(
     if shape == INT_SHAPE:
         return table[row, C_HEAD] + int_bytes(memory, layout, place)
     if table[row, C_COUNT]:
-        items = cython.cast(cython.longlong, memory.words[(place + 16) >> 3])
+        items = cython.cast(cython.longlong, memory.at(place + 16))
         total += (-items if items < 0 else items) * table[row, C_ITEM]
     if table[row, C_TRAITS] & ORDERED_DICT:
-        total += bounded(memory, memory.words[(place + layout.odict_fast_nodes_size) >> 3] * 8)
-        total += bounded(memory, memory.words[(place + layout.dict_used) >> 3] * layout.odict_node_sizeof)
+        total += bounded(memory, memory.at(place + layout.odict_fast_nodes_size) * 8)
+        total += bounded(memory, memory.at(place + layout.dict_used) * layout.odict_node_sizeof)
     if shape == CODE_SHAPE:
         total = (total + 7) & ~7
     return total + extra_bytes(memory, layout, place, shape)
