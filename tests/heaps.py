@@ -62,7 +62,9 @@ class Heap:
         """The class of that name; its attributes are entries of a dict of its own."""
         if name not in self.classes:
             self.classes[name] = self.raw("type", 1000, Node.CLASS)
-        self.bases.setdefault(name, base)
+            self.bases[name] = base
+            self.cls("type")
+            self.cls(base)
         if origin is not None:
             self.origins[name] = origin
         return self._namespace(self.classes[name], Ref.GLOBAL, attributes)
@@ -156,8 +158,8 @@ class Heap:
 
     def graph(self, shuffle: int | None = None) -> Graph:
         """The heap with objects at ascending addresses, in the order of making or in one drawn with ``shuffle``."""
-        for thing in list(self.things):
-            self.cls(thing.type)
+        for name in {thing.type: None for thing in self.things}:
+            self.cls(name)
         return _lay_out(self, shuffle)
 
 

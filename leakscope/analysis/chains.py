@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def _step(graph: HeapGraph, paths: Paths, entry: int, left_out: int) -> _Step:
 def _text(root: ChainRoot, steps: list[_Step]) -> str:
     """Like Python where that says it, with the classes only where it does not: ``app.held[3].peer -> app.Session``."""
     parts = [holder_text(root)]
-    for step, after in zip(steps, [*steps[1:], None], strict=True):
+    for step, after in zip_longest(steps, steps[1:]):
         shown = step.shown
         speaks = shown.edge[0] in ".["
         if speaks or shown.edge != "held":

@@ -114,23 +114,22 @@ def find_paths(index: HeapIndex, nodes: Int32s) -> Paths:
 
 
 def _search(index: HeapIndex, holders: Holders, asked: Int8s) -> Search:
-    """Tier by tier; ways through objects that are asked about come after all that avoid them.
+    """Tier by tier until all are found; ways through objects that are asked about come after all that avoid them.
 
-    A class is not a step to its instances' class, and modules, classes and running frames are never
-    passed: they begin chains of their own, and so does a module's namespace, which every function of
-    the module refers to.
+    An instance is no way to its class. Modules, classes and running frames are never passed: they
+    begin chains of their own, and so does a module's namespace, which every function of the module
+    refers to.
     """
     graph = index.graph
     search = Search(Edges(graph.first_ref, graph.target, graph.kind, STRONG - {Ref.TYPE}), Ref.DICT)
     own = np.isin(holders.what, NAMED) & (asked[holders.node] == 0)
     search.reserve(holders.node[own])
-    is_module = own & (holders.what == Root.MODULE)
-    module, position = references_of(graph, np.unique(holders.node[is_module]))
+    module, position = references_of(graph, np.unique(holders.node[own & (holders.what == Root.MODULE)]))
     is_dict = graph.kind[position] == Ref.DICT
     module, position = module[is_dict], position[is_dict]
     namespace = graph.target[position]
     search.reserve(namespace, module, position)
-    nothing = np.zeros_like(asked)
+    members = np.flatnonzero(asked).astype(np.int32)
     for tier in range(GARBAGE_TIER + 1):
         if tier == GARBAGE_TIER:
             _pass_through(search, asked)
@@ -138,14 +137,16 @@ def _search(index: HeapIndex, holders: Holders, asked: Int8s) -> Search:
         seeds = seeds[search.state[seeds] & 1 == 0]
         seeds = seeds[np.sort(np.unique(seeds, return_index=True)[1])]
         rows = rows_of(module, seeds)
-        search.spread(np.concatenate([seeds, namespace[rows[rows >= 0]]]), asked)
+        search.spread(np.insert(seeds, np.flatnonzero(rows >= 0) + 1, namespace[rows[rows >= 0]]), asked)
+        if np.all(search.state[members] & 1):
+            return search
     _pass_through(search, asked)
-    missed = np.flatnonzero((asked != 0) & (search.state & 1 == 0)).astype(np.int32)
-    search.spread(missed, nothing)
+    search.spread(members[search.state[members] & 1 == 0], asked)
     return search
 
 
 def _pass_through(search: Search, asked: Int8s) -> None:
+    """Goes on behind the objects that are asked about."""
     reached = search.order[: search.count]
     search.spread(reached[asked[reached] != 0], np.zeros_like(asked))
 

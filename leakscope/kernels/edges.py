@@ -35,7 +35,7 @@ def _check(first_ref, target, kind):
     """ValueError unless the three arrays are one compressed sparse row matrix."""
     nodes = len(first_ref) - 1
     if not 0 <= nodes < (1 << 31) - 1 or len(target) != len(kind):
-        raise ValueError("reference columns have lengths that do not fit together")
+        raise ValueError("the columns of references have lengths that do not fit together")
     if first_ref[0] != 0 or first_ref[nodes] != len(target) or np.any(first_ref[1:] < first_ref[:nodes]):
         raise ValueError("first_ref does not divide the references among the objects")
     if len(target) and (target.min() < 0 or target.max() >= nodes):

@@ -1,0 +1,1 @@
+"""Analyses of heaps built with ``tests.heaps``."""
