@@ -54,15 +54,20 @@ def as_input_error(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot read {path}: {reason}", "check the path and its permissions") from error
     except MemoryError as error:
         help = "read it on a machine with more memory"
         raise InputError(f"cannot read {path}: it needs more memory than there is", help) from error
+    except OSError as error:
+        if error.errno is None:  # Arrow's, about the content
+            raise _damaged(path, error) from error
+        raise InputError(f"cannot read {path}: {error.strerror}", "check the path and its permissions") from error
     except _DAMAGE as error:
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-        raise InputError(f"{path} is damaged: {reason}", _RETAKE) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    return InputError(f"{path} is damaged: {reason}", _RETAKE)
 
 
 @contextlib.contextmanager

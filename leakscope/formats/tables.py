@@ -45,12 +45,14 @@ def _array(column: Column, type: pa.DataType) -> pa.Array:
 
 
 def read_table(data: bytes, table: str, rows: int) -> dict[str, Column]:
-    """The columns of ``table``. Raises ValueError or IndexError unless ``data`` holds exactly ``rows`` of them."""
+    """The columns of ``table``. Raises ValueError or OSError unless ``data`` holds exactly ``rows`` of them."""
     schema, member = TABLES[table], member_name(table)
     try:
         check_pages(data, schema.names, rows, decoded_limit(len(data)))
     except ValueError as error:
         raise Damaged(f"{member}: {error}") from error
+    except IndexError as error:
+        raise Damaged(f"{member}: a header ends early") from error
     file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), pre_buffer=False)
     if not file.schema_arrow.equals(schema, check_metadata=False):
         raise Damaged(f"{member} has other columns than expected")

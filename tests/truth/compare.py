@@ -193,8 +193,9 @@ def _compare_references(match: _Match, report: Report) -> None:
 
 
 def _pairs(source: Rows, target: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> Rows:
-    """Each different pair of rows as one number."""
-    return np.unique(source * _SHIFT + _find(target, known))
+    """Each different pair of rows as one number; targets that the dump hid (its own helpers) left out."""
+    row = _find(target, known)
+    return np.unique((source * _SHIFT + row)[row >= 0])
 
 
 @dataclass(frozen=True)

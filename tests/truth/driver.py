@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import subprocess
 import sys
@@ -54,7 +55,7 @@ class Target:
         while b"\n" not in self._unread:
             if not select.select([self._process.stdout], [], [], _PATIENCE_S)[0]:
                 raise TimeoutError(f"the target did not answer {to!r} within {_PATIENCE_S} s")
-            chunk = self._process.stdout.read1(1 << 16)  # type: ignore[attr-defined]
+            chunk = os.read(self._process.stdout.fileno(), 1 << 16)
             if not chunk:
                 raise RuntimeError(f"the target ended instead of answering {to!r}")
             self._unread += chunk
@@ -72,7 +73,5 @@ def running(python: Path, target: str, *arguments: str) -> Iterator[Target]:
         yield Target(process)
     finally:
         process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                stream.close()  # type: ignore[union-attr]
+        with contextlib.suppress(BrokenPipeError):
+            process.communicate()
