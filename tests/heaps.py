@@ -128,7 +128,7 @@ class Heap:
             for variable, value in cells.items():
                 cell = self.raw("cell", 40).hold(Ref.INTERNAL, value, "cell_contents")
                 closure.hold(Ref.CELL, cell, variable)
-            thing.hold(Ref.INTERNAL, closure, "__closure__")
+            thing.hold(Ref.ATTR, closure, "__closure__")
         return thing
 
     def fields(self, type: str, **held: Thing) -> Thing:

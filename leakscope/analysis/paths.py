@@ -124,31 +124,45 @@ def _search(index: HeapIndex, holders: Holders, asked: Int8s) -> Search:
     search = Search(Edges(graph.first_ref, graph.target, graph.kind, STRONG - {Ref.TYPE}), Ref.DICT)
     own = np.isin(holders.what, NAMED) & (asked[holders.node] == 0)
     search.reserve(holders.node[own])
-    module, position = references_of(graph, np.unique(holders.node[own & (holders.what == Root.MODULE)]))
-    is_dict = graph.kind[position] == Ref.DICT
-    module, position = module[is_dict], position[is_dict]
-    namespace = graph.target[position]
-    search.reserve(namespace, module, position)
+    spaces = _namespaces(graph, holders)
+    search.reserve(spaces.dict, spaces.module, spaces.position)
     members = np.flatnonzero(asked).astype(np.int32)
     for tier in range(GARBAGE_TIER + 1):
         if tier == GARBAGE_TIER:
-            _pass_through(search, asked)
+            _pass_through(search, asked, spaces)
         seeds = holders.node[holders.tier == tier]
         seeds = seeds[search.state[seeds] & 1 == 0]
         seeds = seeds[np.sort(np.unique(seeds, return_index=True)[1])]
-        rows = rows_of(module, seeds)
-        search.spread(np.insert(seeds, np.flatnonzero(rows >= 0) + 1, namespace[rows[rows >= 0]]), asked)
+        row = np.where(asked[seeds] == 0, rows_of(spaces.module, seeds), -1)
+        search.spread(np.insert(seeds, np.flatnonzero(row >= 0) + 1, spaces.dict[row[row >= 0]]), asked)
         if np.all(search.state[members] & 1):
             return search
-    _pass_through(search, asked)
+    _pass_through(search, asked, spaces)
     search.spread(members[search.state[members] & 1 == 0], asked)
     return search
 
 
-def _pass_through(search: Search, asked: Int8s) -> None:
+def _pass_through(search: Search, asked: Int8s, spaces: _Namespaces) -> None:
     """Goes on behind the objects that are asked about."""
     reached = search.order[: search.count]
-    search.spread(reached[asked[reached] != 0], np.zeros_like(asked))
+    behind = spaces.dict[(asked[spaces.module] != 0) & (search.state[spaces.module] & 1 != 0)]
+    search.spread(np.concatenate([reached[asked[reached] != 0], behind]), np.zeros_like(asked))
+
+
+@dataclass(frozen=True)
+class _Namespaces:
+    """The dicts of the modules that begin chains: parallel arrays, ascending by module."""
+
+    module: Int32s
+    position: Int64s
+    dict: Int32s
+
+
+def _namespaces(graph: HeapGraph, holders: Holders) -> _Namespaces:
+    module, position = references_of(graph, np.unique(holders.node[holders.what == Root.MODULE]))
+    is_dict = graph.kind[position] == Ref.DICT
+    module, position = module[is_dict], position[is_dict]
+    return _Namespaces(module, position, graph.target[position])
 
 
 def _beginnings(
@@ -176,7 +190,8 @@ def _folds(
     kind, label = _at(graph.kind, edge), _at(graph.label, edge)
     fields = [number for number, name in enumerate(graph.names) if name in _FOLDED_FIELDS]
     is_cell = (kind == Ref.CELL) & np.isin(graph.type[node], _type_rows(graph, "cell"))
-    folded = (kind == Ref.DICT) | ((kind == Ref.INTERNAL) & np.isin(label, fields)) | is_cell
+    is_field = np.isin(kind, (Ref.INTERNAL, Ref.ATTR)) & np.isin(label, fields)
+    folded = (kind == Ref.DICT) | is_field | is_cell
     folded &= asked[node] == 0
     held_by_folded = (parent >= first) & folded[(parent - first).clip(0)]
     return folded.astype(np.uint8), np.where(held_by_folded, parent, -1).astype(np.int32)

@@ -87,6 +87,16 @@ def test_the_globals_of_a_function_belong_to_its_module(heap: Heap) -> None:
     assert texts(heap, session) == ["lib.session -> app.Session"]
 
 
+def test_the_globals_of_a_function_are_no_way_to_its_module_either(heap: Heap) -> None:
+    plugin = heap.module("plugin", Origin.STDLIB)
+    lib = heap.module("lib", Origin.STDLIB, plugin=plugin)
+    heap.module("app", f=heap.fields("function", __globals__=lib.refs[0][1]))
+    assert texts(heap, plugin) == ["lib.plugin -> module"]
+    session = heap.object("app.Session")
+    plugin.hold(Ref.DICT, heap.raw("dict").hold(Ref.GLOBAL, session, "session"))
+    assert sorted(texts(heap, plugin, session)) == ["another module.session -> app.Session", "lib.plugin -> module"]
+
+
 def test_the_class_of_an_instance_is_no_way_to_it(heap: Heap) -> None:
     meta = heap.object("app.Meta")
     local_class = heap.raw("app.Meta", flags=Node.CLASS)  # a class that the table of types does not know
