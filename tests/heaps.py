@@ -112,10 +112,10 @@ class Heap:
             thing.hold(Ref.ITEM, item)
         return thing
 
-    def code(self, type: str, name: str, file: str, line: int, **held: Thing) -> Thing:
+    def code(self, type: str, name: str, file: str, line: int, origin: Origin = Origin.USER, **held: Thing) -> Thing:
         """A coroutine, generator or running frame's locals by name."""
         thing = self.raw(type, 120)
-        self.frame_rows.append((thing, name, file, line, Origin.USER))
+        self.frame_rows.append((thing, name, file, line, origin))
         for variable, value in held.items():
             thing.hold(Ref.LOCAL, value, variable)
         return thing
@@ -148,9 +148,9 @@ class Heap:
         self, name: str, file: str, line: int, origin: Origin = Origin.USER, thread: str = "MainThread", **held: Thing
     ) -> Thing:
         """A frame that a thread is running."""
-        thing = self.code("frame", name, file, line, **held)
+        thing = self.code("frame", name, file, line, origin, **held)
         thing.flags |= Node.FRAME
-        return self.root(Root.FRAME, thing, thread, origin)
+        return self.root(Root.FRAME, thing, thread, Origin.INTERPRETER)
 
     def root(self, kind: Root, thing: Thing, name: str | None = None, origin: Origin = Origin.USER) -> Thing:
         self.root_rows.append((thing, kind, name, origin))

@@ -71,7 +71,7 @@ def find_holders(index: HeapIndex, asked: Int8s) -> Holders:
     node, tier, what, row = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     named = np.isin(what, NAMED)
     tier = np.where(named & (asked[node] != 0), np.maximum(tier, _LAST_NAMED_TIER), tier)
-    order = np.lexsort((_name_rank(index.graph, what, row), what, tier))
+    order = np.lexsort((_name_rank(index.graph, what, row), what, ~named, tier))
     return Holders(node[order], tier[order].astype(np.uint8), what[order], row[order])
 
 
@@ -92,7 +92,9 @@ def _roots(graph: HeapGraph) -> _Part:
     frames = rows_of(graph.frames.node, roots.node)
     is_frame = roots.kind == Root.FRAME
     tier = np.where(roots.kind == Root.MODULE, _tiers(_CODE_TIER, roots.origin), tier)
-    tier = np.where(is_frame, _tiers(_FRAME_TIER, roots.origin), tier)
+    # A thread runs it, but whose code it is only the frame itself says.
+    origin = np.where(frames >= 0, np.append(graph.frames.origin, 0)[frames], roots.origin)
+    tier = np.where(is_frame, _tiers(_FRAME_TIER, origin), tier)
     return roots.node, tier, roots.kind, np.where(is_frame, frames, roots.name).astype(np.int32)
 
 

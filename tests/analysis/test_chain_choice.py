@@ -79,6 +79,13 @@ def test_modules_classes_and_frames_are_not_passed(heap: Heap) -> None:
     assert texts(heap, session) == ["lib.session -> lib.Session"]
 
 
+@pytest.mark.parametrize("origin", list(Origin))
+def test_a_frame_that_its_thread_holds_twice_is_still_a_frame(heap: Heap, origin: Origin) -> None:
+    session = heap.object("app.Session")
+    heap.root(Root.THREAD, heap.frame("serve", "app.py", 3, origin, session=session), "T")
+    assert texts(heap, session) == ["frame serve() at app.py:3, local 'session' -> app.Session"]
+
+
 def test_the_globals_of_a_function_belong_to_its_module(heap: Heap) -> None:
     session = heap.object("app.Session")
     lib = heap.module("lib", Origin.STDLIB, session=session)
