@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from leakscope.errors import InputError
-from leakscope.formats import leakscope_file
+from leakscope.formats import leakscope_file, tables
 from leakscope.formats.leakscope_file import save
 from tests.formats.graphs import random_graph
 
@@ -145,7 +145,7 @@ def test_an_interruption_leaves_nothing(
 ) -> None:
     """In the middle of the tables."""
     written: list[str] = []
-    write_table = leakscope_file.write_table
+    write_table = tables.write_table
 
     def interrupted(file: object, table: str, columns: object) -> None:
         written.append(table)
