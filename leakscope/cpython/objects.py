@@ -54,8 +54,13 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, frames:
     pages = len(image.pages)
     bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
 
+    # The row of running frames, the last, is no type to look for.
+    heads, least = shapes.columns[:-1, _shapes.Column.HEAD].astype(np.uint8), _least_bytes(heap, shapes)
+
     def mark(part: int) -> tuple[Int64s, Int32s]:
-        return scan.mark_objects(heap.paged, addresses, has_gc, is_heap, static, bounds[part], bounds[part + 1])
+        return scan.mark_objects(
+            heap.paged, image.pages, addresses, has_gc, is_heap, heads, least, static, bounds[part], bounds[part + 1]
+        )
 
     with ThreadPoolExecutor(_THREADS) as pool:
         parts = list(pool.map(mark, range(_THREADS)))
@@ -80,15 +85,19 @@ def _static_pages(heap: HeapMemory) -> UInt8s:
     return static
 
 
+def _least_bytes(heap: HeapMemory, shapes: ShapeTable) -> Int64s:
+    """The fixed part per type; compact strings and naive datetimes are allocated shorter than their basic size."""
+    least: Int64s = shapes.columns[:, _shapes.Column.BASIC].copy()
+    least[shapes.columns[:, _shapes.Column.SHAPE] == _shapes.Shape.STR] = heap.layout.unicode_ascii_sizeof
+    least[shapes.naive] -= 8
+    return least
+
+
 def _fitting(heap: HeapMemory, shapes: ShapeTable, offsets: Int64s, rows: Int32s, static: UInt8s) -> UInt8s:
     """Mask of the candidates that fit their memory and do not lie inside another object."""
     columns = shapes.columns
-    # Compact strings and naive datetimes are allocated shorter than their type's basic size.
-    least = columns[:, _shapes.Column.BASIC].copy()
-    least[columns[:, _shapes.Column.SHAPE] == _shapes.Shape.STR] = heap.layout.unicode_ascii_sizeof
-    least[shapes.naive] -= 8
     ends = scan.inline_ends(
-        heap.paged, heap.image.pages, offsets, rows, least,
+        heap.paged, heap.image.pages, offsets, rows, _least_bytes(heap, shapes),
         columns[:, _shapes.Column.ITEM].copy(),
         columns[:, _shapes.Column.COUNT].astype(np.uint8),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from leakscope.cpython.memory import HeapMemory
 from leakscope.errors import UnsupportedTargetError
 from leakscope.kernels._arrays import Int64s, UInt64s
 from leakscope.kernels.memory import Memory
-from leakscope.kernels.scan import find_words
+from leakscope.kernels.scan import find_self_typed, find_words
 
 _LARGEST_BASIC = 1 << 20
 _THREADS = 2
@@ -82,22 +82,27 @@ def find_types(heap: HeapMemory) -> TypeTable:
             "The type `type` was not found in the process's memory",
             "The interpreter's symbols do not fit its memory; `leakscope doctor PID` shows what was found.",
         )
-    places = np.zeros(0, np.int64)
-    asked = {type_type}
+    places = _ready(heap, find_self_typed(heap.paged, heap.image.pages))  # h11 has classes like that
+    asked: set[int] = set()
     metatypes = {type_type}
     while metatypes:
         places = np.union1d(places, _ready_types(heap, metatypes))
         flags = _column(heap, places, heap.layout.type_flags)
         found = _addresses(heap, places[(flags & np.uint64(heap.layout.flag_type_subclass)) != 0])
-        metatypes = set(found.tolist()) - asked
         asked |= metatypes
+        metatypes = set(found.tolist()) - asked
     return _read_types(heap, places)
 
 
 def _ready_types(heap: HeapMemory, metatypes: set[int]) -> Int64s:
     """Buffer offsets of the objects of these metatypes that look like types that are ready for use."""
+    hits = _parallel_find(heap.paged, np.array(sorted(metatypes), np.uint64)) - heap.layout.object_type
+    return _ready(heap, hits)
+
+
+def _ready(heap: HeapMemory, hits: Int64s) -> Int64s:
+    """Those of the places that look like a type object."""
     layout = heap.layout
-    hits = _parallel_find(heap.paged, np.array(sorted(metatypes), np.uint64)) - layout.object_type
     hits = hits[(hits >= 0) & (hits + layout.type_sizeof <= heap.paged.size)]
     flags = _column(heap, hits, layout.type_flags)
     basic = _column(heap, hits, layout.type_basicsize)

@@ -50,7 +50,7 @@ class Blocks:
         size = self.pymalloc_block(address)
         if size == 0:
             size = self.glibc_chunk(address)
-        if size <= 0 or self.sink.memory.span(address, size) < 0:
+        if size <= 0 or self.sink.memory.span(address, size) < 0 or not self.sink.spend(size >> 3):
             return
         self.claimed[place >> 7] |= 1 << ((place >> 4) & 7)
         for i in range(size >> 3):
@@ -60,20 +60,11 @@ class Blocks:
     @cython.nogil
     @cython.exceptval(check=False)
     def pymalloc_block(self, address: cython.ulonglong) -> cython.longlong:
-        """Size of the block that begins here; 0 if this is no pool, -1 if no block begins here (obmalloc.c)."""
-        pool: cython.ulonglong = address & ~cython.cast(cython.ulonglong, POOL_BYTES - 1)
-        place: cython.longlong = self.sink.memory.span(pool, POOL_HEAD)
-        size: cython.longlong
-        free: cython.ulonglong
-        if place < 0 or address - pool < cython.cast(cython.ulonglong, POOL_HEAD):
+        """Size of the block that begins here; 0 if this is no pool, -1 if no block begins here."""
+        size: cython.longlong = self.sink.memory.pool_block(address)
+        if size == 0:
             return 0
-        size = (self.sink.memory.signed32(place + 36) + 1) * 16
-        free = self.sink.memory.at(place + 8)
-        if size < 16 or size > 512 or self.sink.memory.signed32(place + 44) != POOL_BYTES - size:
-            return 0
-        if free and (free < pool or free >= pool + POOL_BYTES):
-            return 0
-        return size if (address - pool - POOL_HEAD) % size == 0 else -1
+        return size if ((address & (POOL_BYTES - 1)) - POOL_HEAD) % size == 0 else -1
 
     @cython.cfunc
     @cython.nogil
@@ -84,7 +75,7 @@ class Blocks:
         size: cython.ulonglong = head & ~cython.cast(cython.ulonglong, 7)
         if size < 32 or size & 15 or size > cython.cast(cython.ulonglong, BLOCK_LIMIT):
             return -1
-        if head & 2:  # a mapping of its own
+        if head & 2 and (address & 4095) == 16 and not size & 4095:  # a mapping of its own
             return cython.cast(cython.longlong, size) - 16
         if not self.sink.memory.word(address - 8 + size) & 1:  # the next chunk says this one is free
             return -1

@@ -76,7 +76,7 @@ def dictionary(sink: Sink, place: cython.longlong) -> cython.void:
         shared_values(sink, keys, values + cython.cast(cython.ulonglong, max(0, sink.layout.dictvalues_values)), KEY)
         return
     entry = entries(sink, keys, cython.address(count), cython.address(stride))
-    if entry < 0:
+    if entry < 0 or not sink.spend(cython.cast(cython.ulonglong, count)):
         return
     for i in range(count):
         value = sink.memory.at(entry + stride - 8)
@@ -98,7 +98,7 @@ def shared_values(sink: Sink, keys: cython.ulonglong, values: cython.ulonglong, 
     place: cython.longlong
     value: cython.ulonglong
     i: cython.longlong
-    if entry < 0 or count == 0 or values & 7:
+    if entry < 0 or count == 0 or values & 7 or not sink.spend(cython.cast(cython.ulonglong, count)):
         return
     place = sink.memory.span(values, cython.cast(cython.ulonglong, count) * 8)
     if place < 0:
@@ -123,7 +123,7 @@ def shared_keys(sink: Sink, place: cython.longlong) -> cython.void:
         return
     keys = sink.memory.at(place + sink.layout.heaptype_cached_keys)
     entry = entries(sink, keys, cython.address(count), cython.address(stride)) if keys else -1
-    if entry < 0:
+    if entry < 0 or not sink.spend(cython.cast(cython.ulonglong, count)):
         return
     for i in range(count):
         sink.emit(sink.memory.at(entry + i * stride + stride - 16), DICT_KEY, -1)
@@ -140,7 +140,7 @@ def hash_set(sink: Sink, place: cython.longlong) -> cython.void:
     if slots == 0 or slots > cython.cast(cython.ulonglong, sink.room) or table & 7:
         return
     entry = sink.memory.span(table, slots * 16)
-    if entry < 0:
+    if entry < 0 or not sink.spend(slots):
         return
     for i in range(cython.cast(cython.longlong, slots)):
         # A deleted entry holds a dummy key and the hash -1, which no object has.
@@ -160,7 +160,7 @@ def deque(sink: Sink, place: cython.longlong) -> cython.void:
     i: cython.longlong
     if left >= cython.cast(cython.ulonglong, DEQUE_BLOCK_ITEMS) or length > cython.cast(cython.ulonglong, sink.room):
         return
-    at = -1 if block & 7 else sink.memory.span(block, sink.layout.deque_block_sizeof)
+    at = -1 if block & 7 or not sink.spend(length) else sink.memory.span(block, sink.layout.deque_block_sizeof)
     for i in range(cython.cast(cython.longlong, length)):
         if at < 0:
             return

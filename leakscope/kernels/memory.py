@@ -9,6 +9,8 @@ object at an address costs two more look-ups and 1/43 of the heap in memory.
 import cython
 import numpy as np
 
+POOL_BYTES = cython.declare(cython.int, 16384)  # obmalloc.c, 3.10 to 3.13: POOL_BITS is 14
+POOL_HEAD = cython.declare(cython.int, 48)
 _PAGES_PER_GIANT = 1 << 18
 _GIANTS = 1 << 17  # 47 bits of user address space
 
@@ -117,6 +119,23 @@ class Memory:
         if offset < 0 or offset >= self.size:
             return 0
         return self.bytes[offset]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def pool_block(self, address: cython.ulonglong) -> cython.longlong:
+        """Size of the blocks of the pymalloc pool around ``address``, 0 if there is none (obmalloc.c)."""
+        pool: cython.ulonglong = address & ~cython.cast(cython.ulonglong, POOL_BYTES - 1)
+        place: cython.longlong = self.span(pool, POOL_HEAD)
+        size: cython.longlong
+        free: cython.ulonglong
+        if place < 0 or address - pool < cython.cast(cython.ulonglong, POOL_HEAD):
+            return 0
+        size = (self.signed32(place + 36) + 1) * 16
+        if size < 16 or size > 512 or self.signed32(place + 44) != POOL_BYTES - size:
+            return 0
+        free = self.at(place + 8)
+        return size if free == 0 or (pool <= free and free < pool + POOL_BYTES) else 0
 
     def gather(self, addresses):
         """The aligned 64-bit words (uint64) at an array of addresses, 0 where one cannot be read."""

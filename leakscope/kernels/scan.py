@@ -84,16 +84,20 @@ def find_words(memory: Memory, values, start, stop):
     return found[:count].copy()
 
 
-def mark_objects(memory: Memory, type_addresses, has_gc, is_heap_type, static_pages, start, stop):
+def mark_objects(memory: Memory, pages, type_addresses, has_gc, is_heap_type, heads, least, static_pages, start, stop):
     """Candidates for objects in a part of the buffer.
 
     ``type_addresses``: uint64, ``has_gc`` and ``is_heap_type``: uint8 per type;
-    ``static_pages``: uint8 per page, 1 for .data and .bss, where objects are aligned
+    ``heads`` uint8 and ``least`` int64 per type: bytes of an object's block before and after its
+    address. ``static_pages``: uint8 per page, 1 for .data and .bss, where objects are aligned
     to 8 bytes, have no collector head, and are never of a heap type. Returns ``(offsets, type_indices)``, ascending.
     """
     table: AddressTable = AddressTable(type_addresses)
     gc: cython.uchar[::1] = has_gc
     on_heap: cython.uchar[::1] = is_heap_type
+    head: cython.uchar[::1] = heads
+    size: cython.longlong[::1] = least
+    address: cython.ulonglong[::1] = pages
     static: cython.uchar[::1] = static_pages
     low: cython.ulonglong = int(type_addresses.min())
     high: cython.ulonglong = int(type_addresses.max())
@@ -156,8 +160,52 @@ def plausible(memory: Memory, offset: cython.longlong, gc: cython.uchar, static:
     return True
 
 
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def fits_block(
+    memory: Memory, address: cython.ulonglong, head: cython.uchar, least: cython.longlong
+) -> cython.bint:
+    """Whether the object fills a pymalloc block from its beginning; elsewhere there is nothing to compare with."""
+    block: cython.longlong = memory.pool_block(address)
+    if block == 0:
+        return True
+    return ((address - head) & 16383) >= 48 and (((address - head) & 16383) - 48) % block == 0 and head + least <= block
+
+
+def find_self_typed(memory: Memory, pages):
+    """Buffer offsets (int64) of what could be classes that are their own type."""
+    address: cython.ulonglong[::1] = pages
+    found: list = []
+    page: cython.longlong
+    word: cython.longlong
+    for page in range(address.shape[0]):
+        with cython.nogil:
+            word = self_typed_word(memory, page, address[page], 0)
+        while word >= 0:
+            found.append((page << 12) + word * 8)
+            word = self_typed_word(memory, page, address[page], word + 2)
+    return np.array(found, dtype=np.int64)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def self_typed_word(
+    memory: Memory, page: cython.longlong, address: cython.ulonglong, start: cython.longlong
+) -> cython.longlong:
+    """The first word of a page, from ``start`` on in steps of two, whose follower holds the word's address; or -1."""
+    i: cython.longlong = start
+    while i < 511:
+        if memory.words[(page << 9) + i + 1] == address + cython.cast(cython.ulonglong, i) * 8:
+            return i
+        i += 2
+    return -1
+
+
 def inline_ends(memory: Memory, pages, offsets, rows, basic, itemsize, count_rule):
-    """Where each object ends in the buffer (int64), inline items included; -1 if it does not fit its memory.
+    """Where each object ends in the buffer (int64), inline items included; -1 if it does not fit.
 
     ``pages``: uint64, as in ``MemoryImage``: an object must not span a hole. Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items,
     1 ``abs(ob_size)``, 2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``).

@@ -4,13 +4,17 @@ from leakscope.kernels.memory import Memory
 def find_words(memory: Memory, values: UInt64s, start: int, stop: int) -> Int64s: ...
 def mark_objects(
     memory: Memory,
+    pages: UInt64s,
     type_addresses: UInt64s,
     has_gc: UInt8s,
     is_heap_type: UInt8s,
+    heads: UInt8s,
+    least: Int64s,
     static_pages: UInt8s,
     start: int,
     stop: int,
 ) -> tuple[Int64s, Int32s]: ...
+def find_self_typed(memory: Memory, pages: UInt64s) -> Int64s: ...
 def inline_ends(
     memory: Memory,
     pages: UInt64s,

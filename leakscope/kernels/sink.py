@@ -32,6 +32,7 @@ class Sink:
         self.kinds = self._kinds
         self.labels = self._labels
         self.count = 0
+        self.budget = self.room * 4
 
     def taken(self):
         """``(targets int32, kinds uint8, labels int32)`` so far, as arrays of their own."""
@@ -70,13 +71,24 @@ class Sink:
         return self.pages[offset >> 12] + cython.cast(cython.ulonglong, offset & 4095)
 
     @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def spend(self, words: cython.ulonglong) -> cython.bint:
+        """Whether so many words may still be read: a torn heap in which many lists share one array stays linear."""
+        if words > cython.cast(cython.ulonglong, self.room):
+            return False
+        self.budget -= cython.cast(cython.longlong, words)
+        return self.budget >= 0
+
+    @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def items(self, place: cython.longlong, length: cython.ulonglong, kind: cython.int) -> cython.void:
         """Inline items; that they fit was checked when the object was accepted."""
         i: cython.longlong
         end: cython.longlong = cython.cast(cython.longlong, length)
-        if end < 0 or place + end * 8 > self.memory.size:
+        if not self.spend(length) or place + end * 8 > self.memory.size:
             return
         for i in range(end):
             self.emit(self.memory.at(place + i * 8), kind, cython.cast(cython.int, i))
