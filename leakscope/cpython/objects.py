@@ -131,13 +131,15 @@ def read_references(heap: HeapMemory, shapes: ShapeTable, found: Found, names: N
     """All references of all objects, read by two threads."""
     numbers = kernel_layout(heap)
     labels = np.array([names.add(name) for name in FRAME_LABELS], np.int32)
+    modules = found.addresses[shapes.of_kind(shapes.modules, found.rows)]
+    states = heap.paged.gather(modules + np.uint64(heap.layout.module_state))
     total = len(found.offsets)
     bounds = [total * part // _THREADS for part in range(_THREADS + 1)]
 
     def read(part: int) -> tuple[Int64s, Int32s, UInt8s, Int32s]:
         reader = references.ReferenceReader(
             found.objects, numbers, found.offsets, found.rows, heap.image.pages, shapes.columns,
-            shapes.word_label, shapes.word_kind, labels,
+            shapes.word_label, shapes.word_kind, labels, states,
         )  # fmt: skip
         return reader.read(bounds[part], bounds[part + 1])
 

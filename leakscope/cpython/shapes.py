@@ -130,6 +130,8 @@ def _traits(layout: Layout, table: TypeTable, found: Type, shape: Shape, plain: 
         traits |= Trait.INLINE_VALUES
     if any(base.name == "collections.OrderedDict" for base in table.bases(found)):
         traits |= Trait.ORDERED_DICT
+    if any(base.name == "module" for base in table.bases(found)):
+        traits |= Trait.OWNS_STATE
     if shape == Shape.PLAIN and not all(_is_known(base, plain) for base in table.bases(found)):
         traits |= Trait.FOLLOWS
         if found.item == 8 and found.flags & layout.flag_have_gc:

@@ -38,6 +38,8 @@ class Trait(IntFlag):
     """C code of unknown layout: a word that points at a malloc block may lead to objects."""
     SCANS_ITEMS = 16
     ORDERED_DICT = 32
+    OWNS_STATE = 64
+    """Modules: the block behind their state is theirs, whoever else points at it."""
 
 
 class Column(IntEnum):

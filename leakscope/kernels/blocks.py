@@ -7,9 +7,10 @@ from cython.cimports.leakscope.kernels.sink import Sink
 from leakscope.kernels import _shapes
 
 C_FIELD = cython.declare(cython.int, 11)
+OWNS_STATE = cython.declare(cython.int, _shapes.Trait.OWNS_STATE)
 FOLLOWS = cython.declare(cython.int, _shapes.Trait.FOLLOWS)
 BLOCK_LIMIT = cython.declare(cython.int, 1 << 24)
-BLOCK_DEPTH = cython.declare(cython.int, 4)
+BLOCK_DEPTH = cython.declare(cython.int, 2)
 POOL_BYTES = cython.declare(cython.int, 16384)  # obmalloc.c, 3.10 to 3.13: POOL_BITS is 14
 POOL_HEAD = cython.declare(cython.int, 48)
 
@@ -17,11 +18,21 @@ POOL_HEAD = cython.declare(cython.int, 48)
 @cython.final
 @cython.cclass
 class Blocks:
-    """Follows words of unknown C structures; each block is read once, for the first object that leads to it."""
+    """Follows words of unknown C structures; each block is read once, for the first object that leads to it.
 
-    def __init__(self, sink: Sink):
+    ``states``: addresses (uint64) of blocks that are kept for their owners.
+    """
+
+    def __init__(self, sink: Sink, states):
+        reserved: cython.ulonglong[::1] = states
+        i: cython.Py_ssize_t
+        place: cython.longlong
         self.sink = sink
         self.claimed = np.zeros((sink.memory.size >> 7) + 1, dtype=np.uint8)
+        for i in range(reserved.shape[0]):
+            place = sink.memory.where(reserved[i])
+            if place >= 0:
+                self.claimed[place >> 7] |= 1 << ((place >> 4) & 7)
 
     @cython.cfunc
     @cython.nogil
@@ -40,10 +51,12 @@ class Blocks:
         place: cython.longlong
         size: cython.longlong
         i: cython.longlong
+        owned: cython.bint
         if address & 15 or address < 4096:
             return
         place = self.sink.memory.where(address)
-        if place < 0 or self.claimed[place >> 7] & (1 << ((place >> 4) & 7)):
+        owned = traits & OWNS_STATE and depth == 0
+        if place < 0 or (not owned and self.claimed[place >> 7] & (1 << ((place >> 4) & 7))):
             return
         if self.sink.objects.node(address + 16) >= 0 or self.sink.objects.node(address + 32) >= 0:
             return  # an object with its head

@@ -56,7 +56,8 @@ class ReferenceReader:
 
     ``offsets`` int64 and ``rows`` int32 per object; ``types`` int64[types, Column];
     ``word_label`` int32 and ``word_kind`` uint8: what the words of each type are;
-    ``frame_label`` int32[5]: names for a frame's func, code, locals, frame object, and a frame object's frame.
+    ``frame_label`` int32[5]: names for a frame's func, code, locals, frame object, and a frame object's frame;
+    ``states`` uint64: addresses of the state of modules.
     """
 
     sink: Sink
@@ -68,10 +69,10 @@ class ReferenceReader:
     word_kind: cython.uchar[::1]
 
     def __init__(
-        self, objects: Objects, layout: Layout, offsets, rows, pages, types, word_label, word_kind, frame_label
+        self, objects: Objects, layout: Layout, offsets, rows, pages, types, word_label, word_kind, frame_label, states
     ):
         self.sink = Sink(objects, layout, pages, frame_label)
-        self.blocks = Blocks(self.sink)
+        self.blocks = Blocks(self.sink, states)
         self.offsets = offsets
         self.rows = rows
         self.types = types

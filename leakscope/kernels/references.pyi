@@ -14,5 +14,6 @@ class ReferenceReader:
         word_label: Int32s,
         word_kind: UInt8s,
         frame_label: Int32s,
+        states: UInt64s,
     ) -> None: ...
     def read(self, start: int, stop: int) -> tuple[Int64s, Int32s, UInt8s, Int32s]: ...
