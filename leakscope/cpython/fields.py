@@ -127,7 +127,8 @@ BORROWED = frozenset({
     "lru_cache_root_prev", "lru_cache_root_next", "lru_cache_root_key", "lru_cache_root_result",
     "type_weaklist", "type_name", "type_as_async", "type_dealloc", "contextvar_cached",
     "heaptype_spec_getitem", "heaptype_spec_init", "heaptype_tpname", "frame_interp_frame", "frame_gen",
-    "code_zombieframe", "generator_frame_state", "task_dict_", "frame_state", "heaptype_cached_keys",
+    "code_zombieframe", "generator_frame_state", "generator_origin_or_finalizer", "frame_state",
+    "heaptype_cached_keys",
     "code_code_adaptive", "builtin_ml", "module_def",
 })  # fmt: skip
 """Pointers that hold no count, or that lead to no object."""

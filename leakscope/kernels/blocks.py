@@ -40,6 +40,8 @@ class Blocks:
     def word(
         self, address: cython.ulonglong, label: cython.int, traits: cython.longlong, depth: cython.int
     ) -> cython.void:
+        if address == self.owner:
+            return  # a structure's way back to its object is borrowed
         if not self.sink.emit(address, C_FIELD, label) and traits & FOLLOWS and depth < BLOCK_DEPTH:
             self.block(address, traits, depth)
 

@@ -66,7 +66,7 @@ def dictionary(sink: Sink, place: cython.longlong) -> cython.void:
     entry: cython.longlong
     key: cython.int
     value: cython.ulonglong
-    i: cython.longlong
+    _: cython.longlong
     if values:
         # 3.13: values that are part of the instance are the instance's to show.
         if sink.layout.dictvalues_embedded >= 0:
@@ -78,7 +78,7 @@ def dictionary(sink: Sink, place: cython.longlong) -> cython.void:
     entry = entries(sink, keys, cython.address(count), cython.address(stride))
     if entry < 0 or not sink.spend(cython.cast(cython.ulonglong, count)):
         return
-    for i in range(count):
+    for _ in range(count):
         value = sink.memory.at(entry + stride - 8)
         if value:
             key = sink.objects.node(sink.memory.at(entry + stride - 16))
@@ -136,13 +136,13 @@ def hash_set(sink: Sink, place: cython.longlong) -> cython.void:
     slots: cython.ulonglong = sink.memory.at(place + sink.layout.set_mask) + 1
     table: cython.ulonglong = sink.memory.at(place + sink.layout.set_table)
     entry: cython.longlong
-    i: cython.longlong
+    _: cython.longlong
     if slots == 0 or slots > cython.cast(cython.ulonglong, sink.room) or table & 7:
         return
     entry = sink.memory.span(table, slots * 16)
     if entry < 0 or not sink.spend(slots):
         return
-    for i in range(cython.cast(cython.longlong, slots)):
+    for _ in range(cython.cast(cython.longlong, slots)):
         # A deleted entry holds a dummy key and the hash -1, which no object has.
         if sink.memory.at(entry + 8) != ~cython.cast(cython.ulonglong, 0):
             sink.emit(sink.memory.at(entry), ITEM, -1)

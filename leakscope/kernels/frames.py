@@ -115,7 +115,9 @@ def stack(sink: Sink, place: cython.longlong, depth: cython.longlong, kind: cyth
 @cython.nogil
 @cython.exceptval(check=False)
 def frame_of_310(sink: Sink, place: cython.longlong) -> cython.void:
-    code: cython.longlong = sink.memory.span(sink.memory.at(place + sink.layout.frame_code), sink.layout.code_cellvars + 8)
+    code: cython.longlong = sink.memory.span(
+        sink.memory.at(place + sink.layout.frame_code), sink.layout.code_cellvars + 8
+    )
     slot: cython.longlong = place + sink.layout.frame_localsplus
     depth: cython.longlong = sink.memory.signed32(place + sink.layout.frame_stackdepth)
     if code < 0 or sink.objects.node_at_offset(code) < 0:

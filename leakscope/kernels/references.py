@@ -105,7 +105,8 @@ class ReferenceReader:
             self.sink.items(place + self.sink.layout.tuple_items, self.sink.memory.at(place + 16), INDEX)
         elif shape == LIST_SHAPE:
             self.sink.array(
-                self.sink.memory.at(place + self.sink.layout.list_items), self.sink.memory.at(place + self.sink.layout.list_size)
+                self.sink.memory.at(place + self.sink.layout.list_items),
+                self.sink.memory.at(place + self.sink.layout.list_size),
             )
         elif shape == DICT_SHAPE:
             dictionary(self.sink, place)
@@ -146,11 +147,12 @@ class ReferenceReader:
             and not self.sink.memory.at(place + self.sink.layout.type_flags) & self.sink.layout.flag_heaptype
         ):
             end = self.sink.layout.type_sizeof  # a static type is the shorter struct
+        self.blocks.owner = self.sink.address_of(place)
         while offset < end:
             label = self.word_label[base + (offset >> 3)]
             if label >= 0:
                 kind = self.word_kind[base + (offset >> 3)]
-                if kind == DICT or kind == WEAK:
+                if kind in (DICT, WEAK):
                     label = -1
                 self.sink.emit(self.sink.memory.at(place + offset), kind, label)
             elif label == UNKNOWN_WORD:
@@ -182,10 +184,7 @@ class ReferenceReader:
                 shared_values(self.sink, keys, word, ATTR)
         elif traits & INLINE_VALUES:
             inner = place + self.types[row, C_BASIC]
-            if (
-                inner + 16 <= self.sink.memory.size
-                and self.sink.memory.byte(inner + self.sink.layout.dictvalues_valid)
-            ):
+            if inner + 16 <= self.sink.memory.size and self.sink.memory.byte(inner + self.sink.layout.dictvalues_valid):
                 shared_values(
                     self.sink,
                     keys,

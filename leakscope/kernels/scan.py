@@ -112,6 +112,7 @@ def mark_objects(memory: Memory, pages, type_addresses, has_gc, is_heap_type, he
     step: cython.int
     row: cython.int
     word: cython.ulonglong
+    place: cython.ulonglong
     first: cython.longlong = start >> 12
     last: cython.longlong = stop >> 12
     with cython.nogil:
@@ -123,11 +124,14 @@ def mark_objects(memory: Memory, pages, type_addresses, has_gc, is_heap_type, he
                 word = memory.words[(offset >> 3) + 1] if offset + 8 < memory.size else 0
                 if low <= word and word <= high:
                     row = table.row(word)
-                    if (
-                        row >= 0
-                        and not (static[page] and on_heap[row])
-                        and plausible(memory, offset, gc[row], static[page])
-                    ):
+                    if row < 0 or not plausible(memory, offset, gc[row], static[page]):
+                        row = -1
+                    elif static[page]:
+                        row = -1 if on_heap[row] else row
+                    else:
+                        place = address[page] + cython.cast(cython.ulonglong, offset & 4095)
+                        row = row if fits_block(memory, place, head[row], size[row]) else -1
+                    if row >= 0:
                         out[count] = offset
                         out_row[count] = row
                         count += 1
@@ -164,9 +168,7 @@ def plausible(memory: Memory, offset: cython.longlong, gc: cython.uchar, static:
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def fits_block(
-    memory: Memory, address: cython.ulonglong, head: cython.uchar, least: cython.longlong
-) -> cython.bint:
+def fits_block(memory: Memory, address: cython.ulonglong, head: cython.uchar, least: cython.longlong) -> cython.bint:
     """Whether the object fills a pymalloc block from its beginning; elsewhere there is nothing to compare with."""
     block: cython.longlong = memory.pool_block(address)
     if block == 0:
@@ -207,8 +209,9 @@ def self_typed_word(
 def inline_ends(memory: Memory, pages, offsets, rows, basic, itemsize, count_rule):
     """Where each object ends in the buffer (int64), inline items included; -1 if it does not fit.
 
-    ``pages``: uint64, as in ``MemoryImage``: an object must not span a hole. Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items,
-    1 ``abs(ob_size)``, 2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``).
+    ``pages``: uint64, as in ``MemoryImage``: an object must not span a hole.
+    Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items, 1 ``abs(ob_size)``,
+    2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``).
     """
     page: cython.ulonglong[::1] = pages
     place: cython.longlong[::1] = offsets
@@ -252,7 +255,7 @@ def outermost(offsets, ends, head, static):
 
     ``head``: bytes that belong to each object before its address (uint8 per
     object); ``static``: uint8 per object, never dropped nor dropping others
-    (the fields of a static type are no objects' memory to us).
+    (a static type is shorter than the heap types that share its row).
     """
     place: cython.longlong[::1] = offsets
     end: cython.longlong[::1] = ends
@@ -264,11 +267,9 @@ def outermost(offsets, ends, head, static):
     free_from: cython.longlong = 0
     with cython.nogil:
         for i in range(place.shape[0]):
-            if end[i] < 0:
-                continue
             if fixed[i]:
                 out[i] = 1
-            elif place[i] - before[i] >= free_from:
+            elif end[i] >= 0 and place[i] - before[i] >= free_from:
                 out[i] = 1
                 free_from = end[i]
     return keep

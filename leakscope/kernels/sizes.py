@@ -183,6 +183,8 @@ def extra_bytes(memory: Memory, layout: Layout, place: cython.longlong, shape: c
     if shape == DICT_SHAPE:
         return dict_bytes(memory, layout, place)
     if shape == LIST_SHAPE:
+        if memory.at(place + layout.list_allocated) == ~cython.cast(cython.ulonglong, 0):
+            return -8  # a list that is being sorted: sys.getsizeof counts its -1 too
         return bounded(memory, memory.at(place + layout.list_allocated) * 8)
     if shape == SET_SHAPE:
         word = memory.at(place + layout.set_mask)
