@@ -80,6 +80,7 @@ DEBUG_OFFSETS_BYTES = PUBLISHED["sizeof"]
 """How much of ``_PyRuntime`` ``overlay_debug_offsets`` needs."""
 
 _COOKIE = b"xdebugpy"
+_LARGEST_OFFSET = 1 << 20
 _NOT_A_LAYOUT = {"sizeof", "cookie", "version", "free_threaded"}
 
 
@@ -114,4 +115,6 @@ def overlay_debug_offsets(layout: Layout, raw: bytes) -> Layout:
         raise UnsupportedTargetError(f"The debug offsets are those of CPython {major}.{minor}", help_line)
     if told["free_threaded"]:
         raise UnsupportedTargetError("The process runs a free-threaded build of CPython", help_line)
+    if max(told[name] for name in told.keys() - _NOT_A_LAYOUT) > _LARGEST_OFFSET:
+        raise UnsupportedTargetError("The debug offsets of the process are damaged", help_line)
     return replace(layout, **{name: told[name] for name in told.keys() - _NOT_A_LAYOUT})

@@ -91,6 +91,8 @@ def find_types(heap: HeapMemory) -> TypeTable:
         found = _addresses(heap, places[(flags & np.uint64(heap.layout.flag_type_subclass)) != 0])
         asked |= metatypes
         metatypes = set(found.tolist()) - asked
+    if not len(places):
+        raise UnsupportedTargetError("No type was found in the process's memory", "Take the snapshot again.")
     return _read_types(heap, places)
 
 

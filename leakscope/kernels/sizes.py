@@ -246,7 +246,7 @@ def own_size(
         return table[row, C_HEAD] + int_bytes(memory, layout, place)
     if table[row, C_COUNT]:
         items = cython.cast(cython.longlong, memory.at(place + 16))
-        total += (-items if items < 0 else items) * table[row, C_ITEM]
+        total += bounded(memory, cython.cast(cython.ulonglong, (-items if items < 0 else items) * table[row, C_ITEM]))
     if table[row, C_TRAITS] & ORDERED_DICT:
         total += bounded(memory, memory.at(place + layout.odict_fast_nodes_size) * 8)
         total += bounded(memory, memory.at(place + layout.dict_used) * layout.odict_node_sizeof)
