@@ -8,6 +8,7 @@ slot, a word in unknown memory) to one without a count to spare is none.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.objects import Found, References
@@ -16,12 +17,13 @@ from leakscope.cpython.shapes import ShapeTable
 from leakscope.cpython.threads import PythonThread
 from leakscope.graph.kinds import Ref, Root
 from leakscope.kernels._arrays import Int32s, UInt8s
-from leakscope.kernels._shapes import UNRESOLVED, Column
+from leakscope.kernels._shapes import UNRESOLVED, Column, Shape
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.prune import compact, in_degrees
 from leakscope.kernels.traverse import reach
 
 _NOT_COUNTED = (Ref.WEAK,)
+_LEAST_INTERNED = 1000
 _DOUBTFUL = (Ref.C_FIELD, Ref.STACK | UNRESOLVED)
 
 
@@ -46,21 +48,41 @@ class Liveness:
         has_head &= found.offsets >= heap.layout.gc_head_sizeof
         self.tracked = np.zeros(len(counts), bool)
         self.tracked[has_head] = words[(found.offsets[has_head] - heap.layout.gc_head_sizeof) >> 3] != 0
-        self._keep_ref = self._certain()
+        self._keep_ref = np.ones(len(refs.target), np.uint8)
+        self._forget_interned_strings(shapes)
+        self._drop_doubtful()
         self._keep_node = np.zeros(0, np.uint8)
         self._live = np.zeros(0, np.uint8)
 
-    def _certain(self) -> UInt8s:
-        """Mask of references without the doubtful ones to objects whose counts are all accounted for."""
-        doubtful = _kinds(*_DOUBTFUL)[self._refs.kind] != 0
-        sure = in_degrees(len(self._counts), self._refs.target, self._refs.kind, _kinds(*_NOT_COUNTED, *_DOUBTFUL))
+    def _forget_interned_strings(self, shapes: ShapeTable) -> None:
+        """The interpreter's dict of interned strings holds no counts: every key is its own value.
+
+        It is a C global (3.10, 3.11) or a field of the interpreter that no object refers to.
+        """
+        refs = self._refs
+        is_large = np.diff(refs.first_ref) >= _LEAST_INTERNED
+        large = np.flatnonzero(is_large & (shapes.columns[self._found.rows, Column.SHAPE] == Shape.DICT))
+        for node in large.tolist():
+            entries = slice(int(refs.first_ref[node]), int(refs.first_ref[node + 1]))
+            is_value = refs.kind[entries] == Ref.KEY
+            same = refs.label[entries] == refs.target[entries]
+            if is_value.any() and same[is_value].all() and not np.any(refs.target == node):
+                self._drop(np.arange(entries.start, entries.stop))
+
+    def _drop_doubtful(self) -> None:
+        """Doubtful references to objects whose counts are all accounted for are borrowed or stale."""
+        refs = self._refs
+        sure = in_degrees(len(self._counts), refs.target, refs.kind, _kinds(*_NOT_COUNTED, *_DOUBTFUL))
         spare = (sure < self._counts) | self.immortal
-        keep = (~doubtful | spare[self._refs.target]).astype(np.uint8)
-        self._refs.kind[self._refs.kind == Ref.STACK | UNRESOLVED] = Ref.STACK
-        self._refs.kind[keep == 0] = Ref.WEAK  # so that nothing follows or counts it
-        self._refs.label[self._refs.kind == Ref.WEAK] = -1
-        certain: UInt8s = keep
-        return certain
+        doubtful = np.flatnonzero(_kinds(*_DOUBTFUL)[refs.kind])
+        self._drop(doubtful[~spare[refs.target[doubtful]]])
+        refs.kind[refs.kind == Ref.STACK | UNRESOLVED] = Ref.STACK
+        refs.label[refs.kind == Ref.WEAK] = -1
+
+    def _drop(self, positions: npt.NDArray[np.int64]) -> None:
+        """Takes references out; as weak ones until then, so that nothing follows or counts them."""
+        self._keep_ref[positions] = 0
+        self._refs.kind[positions] = Ref.WEAK
 
     def settle(self, finder: RootFinder, threads: list[PythonThread]) -> None:
         """Adds the roots that only counts can tell, and sets apart what nothing reaches."""

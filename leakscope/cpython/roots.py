@@ -23,7 +23,6 @@ from leakscope.graph.kinds import Origin, Root
 from leakscope.kernels._arrays import Int32s, UInt64s
 
 _RED_ZONE = 128  # bytes below the stack pointer that a leaf function may use
-_INTERNED_SAMPLE = 8
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class RootFinder:
             for start, end in module.data_ranges:
                 nodes = self._owned(self._data_words(start, end), unexplained)
                 name = self._names.add(posixpath.basename(module.path))
-                self.rows.add(nodes[~self._is_interned_table(nodes)], Root.C_GLOBAL, name)
+                self.rows.add(nodes, Root.C_GLOBAL, name)
 
     def c_stacks(self, threads: list[PythonThread], unexplained: Int32s) -> None:
         """Words on each thread's C stack, and its registers, that hold a count of their own."""
@@ -174,22 +173,6 @@ class RootFinder:
         nodes = nodes[nodes >= 0]
         owned: Int32s = nodes[(unexplained[nodes] > 0) & (self._found.static[nodes] == 0)]
         return owned
-
-    def _is_interned_table(self, nodes: Int32s) -> np.ndarray:
-        """Before 3.12 the dict of interned strings is a C global. It holds no counts: every key is its own value."""
-        mask = np.zeros(len(nodes), bool)
-        for at, node in enumerate(nodes.tolist()):
-            row = int(self._found.rows[node])
-            if row < len(self._table.types) and self._table.types[row].name == "dict":
-                sample = [
-                    key == value
-                    for (key, value), _ in zip(
-                        self._heap.dict_items(int(self._found.addresses[node])),
-                        range(_INTERNED_SAMPLE), strict=False,
-                    )
-                ]  # fmt: skip
-                mask[at] = len(sample) == _INTERNED_SAMPLE and all(sample)
-        return mask
 
     def _lookup(self, addresses: list[int]) -> Int32s:
         return self._found.objects.lookup(np.array(addresses, np.uint64))
