@@ -9,10 +9,12 @@ import numpy as np
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
 from leakscope.cpython.objects import Found, References
+from leakscope.cpython.shapes import ShapeTable
+from leakscope.cpython.threads import read_int
 from leakscope.graph.heap import Labels
 from leakscope.graph.kinds import Ref
-from leakscope.kernels._arrays import Int32s
-from leakscope.kernels._shapes import UNRESOLVED
+from leakscope.kernels._arrays import Int32s, Int64s
+from leakscope.kernels._shapes import UNRESOLVED, Column, Shape
 
 _LONGEST_NAME = 200
 _LARGEST_NAMESPACE = 5000
@@ -28,14 +30,20 @@ class Namespaces:
 
 
 def resolve_labels(
-    heap: HeapMemory, found: Found, refs: References, spaces: Namespaces, names: Names, reveal: bool
+    heap: HeapMemory,
+    found: Found,
+    shapes: ShapeTable,
+    refs: References,
+    spaces: Namespaces,
+    names: Names,
+    reveal: bool,
 ) -> Labels:
     """Turns unresolved kinds and labels into final ones, in place.
 
-    Returns the texts of the nodes that are keys: those of namespaces, and with ``reveal`` all that can be shown.
+    Returns the texts of the keys of dicts that are data, with ``reveal``; none of them without.
     """
     _mark_namespaces(refs, spaces)
-    texts = _Texts(heap, found, names)
+    texts = _Texts(heap, found, shapes, names)
     pending = np.flatnonzero(refs.kind & UNRESOLVED)
     kinds = refs.kind[pending] & ~np.uint8(UNRESOLVED)
     named = pending[np.isin(kinds, (Ref.ATTR, Ref.GLOBAL, Ref.LOCAL, Ref.CELL))]
@@ -55,12 +63,12 @@ def _mark_namespaces(refs: References, spaces: Namespaces) -> None:
     for dicts, kind in ((spaces.of_instances, Ref.ATTR), (spaces.of_modules_and_classes, Ref.GLOBAL)):
         start, end = refs.first_ref[dicts], refs.first_ref[dicts + 1]
         small = end - start <= _LARGEST_NAMESPACE * 2
-        positions = ranges(start[small], end[small])
+        positions = _ranges(start[small], end[small])
         entries = positions[refs.kind[positions] == Ref.KEY | UNRESOLVED]
         refs.kind[entries] = kind | UNRESOLVED
 
 
-def ranges(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _ranges(start: Int64s, end: Int64s) -> Int64s:
     """All positions of ``[start[i], end[i])``, one after the other; int64."""
     lengths = end - start
     total = int(lengths.sum())
@@ -73,17 +81,24 @@ def ranges(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 class _Texts:
     """Numbers in ``names`` by node, read once each."""
 
-    def __init__(self, heap: HeapMemory, found: Found, names: Names) -> None:
+    def __init__(self, heap: HeapMemory, found: Found, shapes: ShapeTable, names: Names) -> None:
         self._heap = heap
-        self._addresses = found.addresses
+        self._found = found
+        self._shape = shapes.columns[:, Column.SHAPE]
         self._names = names
 
     def number(self, node: int) -> int:
         """A name; ``?`` where the heap was torn."""
-        text = self._heap.text(int(self._addresses[node]), _LONGEST_NAME) if node >= 0 else None
-        return self._names.add(text if text is not None else "?")
+        return self._names.add(self._text(node) or "?")
 
     def shown(self, node: int) -> int:
-        """A revealed key, as Python would write it."""
-        text = self._heap.text(int(self._addresses[node]), _LONGEST_NAME)
-        return self._names.add(repr(text) if text is not None else "?")
+        """A revealed key, as Python would write it; ``?`` for keys that are neither text nor number."""
+        text = self._text(node)
+        if text is None and self._shape[self._found.rows[node]] == Shape.INT:
+            return self._names.add(str(read_int(self._heap, int(self._found.addresses[node]))))
+        return self._names.add("?" if text is None else repr(text))
+
+    def _text(self, node: int) -> str | None:
+        if node < 0 or self._shape[self._found.rows[node]] != Shape.STR:
+            return None
+        return self._heap.text(int(self._found.addresses[node]), _LONGEST_NAME)

@@ -66,7 +66,7 @@ class _Reading:
         refs = read_references(heap, shapes, found, names)
         sizes = own_sizes(heap, shapes, found)
         self.report("names", 0.6)
-        labels = resolve_labels(heap, found, refs, _namespaces(found, refs, shapes), names, self.reveal)
+        labels = resolve_labels(heap, found, shapes, refs, _namespaces(found, refs, shapes), names, self.reveal)
         frames = _frames(heap, found, shapes, names, origins)
         self.report("roots", 0.8)
         liveness = Liveness(heap, found, refs, shapes)

@@ -75,6 +75,8 @@ def test_data_keys_show_only_when_revealed(target: tuple[Interpreter, Target], i
         (cluster,) = cluster_chains(HeapIndex(graph), node_at(graph, address))
         assert ("the key" in repr(cluster)) == reveal
         assert ("the key" in " ".join(graph.names)) == reveal
+        (cluster,) = cluster_chains(HeapIndex(graph), node_at(graph, target[1].facts["held"]["number"]))
+        assert cluster.text.startswith(f"__main__.BY_NUMBER[{'42' if reveal else '<int>'}]")
 
 
 def test_values_of_fields(target: tuple[Interpreter, Target], image: MemoryImage) -> None:
