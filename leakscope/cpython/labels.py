@@ -8,17 +8,22 @@ import numpy as np
 
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
-from leakscope.cpython.objects import Found, References
+from leakscope.cpython.objects import Found, References, kernel_layout
 from leakscope.cpython.shapes import ShapeTable
 from leakscope.cpython.threads import read_int
 from leakscope.graph.heap import Labels
 from leakscope.graph.kinds import Ref
 from leakscope.kernels._arrays import Int32s, Int64s
-from leakscope.kernels._shapes import UNRESOLVED, Column, Shape
+from leakscope.kernels._shapes import UNRESOLVED, Column, Shape, Trait
+from leakscope.kernels.masks import mask_texts
 
 _LONGEST_NAME = 200
 _LARGEST_NAMESPACE = 5000
 """A namespace with more entries is a container whose keys are data."""
+
+_MOST_MASKED = 2_000_000
+"""Keys beyond these are shown by their type; a name each would outgrow the graph."""
+_UNREADABLE = 1 << 48
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ def resolve_labels(
 ) -> Labels:
     """Turns unresolved kinds and labels into final ones, in place.
 
-    Returns the texts of the keys of dicts that are data, with ``reveal``; none of them without.
+    Returns the texts of the keys of dicts that are data, masked unless ``reveal``.
     """
     _mark_namespaces(refs, spaces)
     texts = _Texts(heap, found, shapes, names)
@@ -51,11 +56,22 @@ def resolve_labels(
     nodes, inverse = np.unique(refs.label[named], return_inverse=True)
     numbers = np.array([texts.number(node) for node in nodes.tolist()], np.int32)
     refs.label[named] = numbers[inverse] if len(nodes) else refs.label[named]
-    if not reveal:
-        return Labels(np.zeros(0, np.int32), np.zeros(0, np.int32))
     keys = np.unique(refs.label[refs.kind == Ref.KEY])
-    keys = keys[keys >= 0]
-    return Labels(keys, np.array([texts.shown(node) for node in keys.tolist()], np.int32))
+    if reveal:
+        return Labels(keys, np.array([texts.shown(node) for node in keys.tolist()], np.int32))
+    return _masked_keys(heap, found, shapes, refs, names)
+
+
+def _masked_keys(heap: HeapMemory, found: Found, shapes: ShapeTable, refs: References, names: Names) -> Labels:
+    """Hashes of the texts under which dicts keep instances of classes: what a chain ends with, and is asked for by."""
+    entries = np.flatnonzero(refs.kind == Ref.KEY)
+    traits = shapes.columns[found.rows[refs.target[entries]], Column.TRAITS]
+    keys = np.unique(refs.label[entries[(traits & Trait.COUNTS_TYPE) != 0]])
+    keys = keys[shapes.columns[found.rows[keys], Column.SHAPE] == Shape.STR][:_MOST_MASKED]
+    masks = mask_texts(heap.paged, kernel_layout(heap), found.offsets[keys])
+    readable = masks < _UNREADABLE
+    texts = [names.add(f"#{mask:012x}") for mask in masks[readable].tolist()]
+    return Labels(keys[readable], np.array(texts, np.int32))
 
 
 def _mark_namespaces(refs: References, spaces: Namespaces) -> None:

@@ -1,0 +1,205 @@
+"""Hides the texts of dict keys behind their BLAKE2b hash (RFC 7693), so that equal keys stay equal.
+
+``hashlib`` has the same function, for one object at a time; a heap has millions of keys.
+"""
+
+import cython
+import numpy as np
+from cython.cimports.leakscope.kernels.layout import Layout
+from cython.cimports.leakscope.kernels.memory import Memory
+
+DIGEST_BYTES = cython.declare(cython.int, 6)
+LONGEST = cython.declare(cython.longlong, 1 << 16)
+_IV = [
+    0x6A09E667F3BCC908, 0xBB67AE8584CAA73B, 0x3C6EF372FE94F82B, 0xA54FF53A5F1D36F1,
+    0x510E527FADE682D1, 0x9B05688C2B3E6C1F, 0x1F83D9ABFB41BD6B, 0x5BE0CD19137E2179,
+]  # fmt: skip
+_SIGMA = [
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+    [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
+    [11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4],
+    [7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8],
+    [9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13],
+    [2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9],
+    [12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11],
+    [13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10],
+    [6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5],
+    [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
+]
+
+
+@cython.final
+@cython.cclass
+class Blake2b:
+    """One hash at a time: ``begin``, ``add`` bytes, ``end``."""
+
+    h: cython.ulonglong[::1]
+    m: cython.ulonglong[::1]
+    v: cython.ulonglong[::1]
+    iv: cython.ulonglong[::1]
+    sigma: cython.int[:, ::1]
+    block: cython.uchar[::1]
+    filled: cython.int
+    total: cython.ulonglong
+
+    def __init__(self):
+        self.h = np.zeros(8, dtype=np.uint64)
+        self.v = np.zeros(16, dtype=np.uint64)
+        self.iv = np.array(_IV, dtype=np.uint64)
+        self.sigma = np.array(_SIGMA, dtype=np.int32)
+        block = np.zeros(128, dtype=np.uint8)
+        self.block = block
+        self.m = block.view(np.uint64)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def begin(self) -> cython.void:
+        i: cython.int
+        for i in range(8):
+            self.h[i] = self.iv[i]
+        self.h[0] ^= 0x01010000 ^ DIGEST_BYTES
+        self.filled = 0
+        self.total = 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def add(self, byte: cython.uchar) -> cython.void:
+        if self.filled == 128:  # the last block is compressed with another flag, so only now
+            self.compress(False)
+            self.filled = 0
+        self.block[self.filled] = byte
+        self.filled += 1
+        self.total += 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def end(self) -> cython.ulonglong:
+        """The first ``DIGEST_BYTES`` bytes of the hash, the first one highest."""
+        i: cython.int
+        digest: cython.ulonglong = 0
+        for i in range(self.filled, 128):
+            self.block[i] = 0
+        self.compress(True)
+        for i in range(DIGEST_BYTES):
+            digest = digest << 8 | ((self.h[0] >> (8 * i)) & 255)
+        return digest
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def compress(self, last: cython.bint) -> cython.void:
+        i: cython.int
+        turn: cython.int
+        row: cython.int
+        for i in range(8):
+            self.v[i] = self.h[i]
+            self.v[i + 8] = self.iv[i]
+        self.v[12] ^= self.total
+        if last:
+            self.v[14] = ~self.v[14]
+        for turn in range(12):
+            row = turn if turn < 10 else turn - 10
+            for i in range(4):
+                self.mix(i, 4 + i, 8 + i, 12 + i, self.sigma[row, 2 * i], self.sigma[row, 2 * i + 1])
+            for i in range(4):
+                self.mix(
+                    i, 4 + ((i + 1) & 3), 8 + ((i + 2) & 3), 12 + ((i + 3) & 3),
+                    self.sigma[row, 8 + 2 * i], self.sigma[row, 9 + 2 * i],
+                )  # fmt: skip
+        for i in range(8):
+            self.h[i] ^= self.v[i] ^ self.v[i + 8]
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def mix(
+        self, a: cython.int, b: cython.int, c: cython.int, d: cython.int, x: cython.int, y: cython.int
+    ) -> cython.void:
+        self.v[a] += self.v[b] + self.m[x]
+        self.v[d] = rotated(self.v[d] ^ self.v[a], 32)
+        self.v[c] += self.v[d]
+        self.v[b] = rotated(self.v[b] ^ self.v[c], 24)
+        self.v[a] += self.v[b] + self.m[y]
+        self.v[d] = rotated(self.v[d] ^ self.v[a], 16)
+        self.v[c] += self.v[d]
+        self.v[b] = rotated(self.v[b] ^ self.v[c], 63)
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def rotated(word: cython.ulonglong, right: cython.int) -> cython.ulonglong:
+    return (word >> right) | (word << (64 - right))
+
+
+def mask_texts(memory: Memory, layout: Layout, offsets):
+    """Hashes (uint64, 48 bits used) of the UTF-8 texts of the ``str`` objects at these buffer offsets.
+
+    All ones where a text cannot be read or is longer than 65,536 characters.
+    """
+    place: cython.longlong[::1] = offsets
+    masks = np.empty(len(offsets), dtype=np.uint64)
+    out: cython.ulonglong[::1] = masks
+    hasher: Blake2b = Blake2b()
+    i: cython.Py_ssize_t
+    with cython.nogil:
+        for i in range(place.shape[0]):
+            out[i] = mask_text(memory, layout, hasher, place[i])
+    return masks
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def mask_text(memory: Memory, layout: Layout, hasher: Blake2b, place: cython.longlong) -> cython.ulonglong:
+    state: cython.longlong = memory.signed32(place + layout.unicode_state)
+    length: cython.ulonglong = memory.at(place + layout.unicode_length)
+    width: cython.longlong = (state & layout.unicode_kind_mask) >> 2
+    start: cython.longlong
+    i: cython.longlong
+    none: cython.ulonglong = ~cython.cast(cython.ulonglong, 0)
+    if length > cython.cast(cython.ulonglong, LONGEST) or width not in (1, 2, 4):
+        return none
+    if not state & layout.unicode_compact_mask:
+        start = memory.span(memory.at(place + layout.unicode_data), length * width)
+    elif state & layout.unicode_ascii_mask:
+        start = place + layout.unicode_ascii_sizeof
+    else:
+        start = place + layout.unicode_compact_sizeof
+    if start < 0 or start + cython.cast(cython.longlong, length) * width > memory.size:
+        return none
+    hasher.begin()
+    for i in range(cython.cast(cython.longlong, length)):
+        if width == 1:
+            add_character(hasher, memory.byte(start + i))
+        elif width == 2:
+            add_character(hasher, memory.byte(start + 2 * i) | memory.byte(start + 2 * i + 1) << 8)
+        else:
+            add_character(hasher, memory.signed32(start + 4 * i))
+    return hasher.end()
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def add_character(hasher: Blake2b, code: cython.longlong) -> cython.void:
+    """UTF-8 (RFC 3629); lone surrogates like any other, as ``surrogatepass`` does."""
+    if code < 0x80:
+        hasher.add(cython.cast(cython.uchar, code))
+        return
+    if code < 0x800:
+        hasher.add(cython.cast(cython.uchar, 0xC0 | (code >> 6)))
+    else:
+        if code < 0x10000:
+            hasher.add(cython.cast(cython.uchar, 0xE0 | (code >> 12)))
+        else:
+            hasher.add(cython.cast(cython.uchar, 0xF0 | ((code >> 18) & 7)))
+            hasher.add(cython.cast(cython.uchar, 0x80 | ((code >> 12) & 63)))
+        hasher.add(cython.cast(cython.uchar, 0x80 | ((code >> 6) & 63)))
+    hasher.add(cython.cast(cython.uchar, 0x80 | (code & 63)))
