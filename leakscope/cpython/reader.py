@@ -174,9 +174,17 @@ def _types(table: TypeTable, found: Found, origins: Origins, number: Int32s) -> 
     return Types(
         [each.name for each in table.types] + [FRAME_TYPE],
         np.append(nodes, -1).astype(np.int32),
-        np.array([table.row.get(each.base, -1) for each in table.types] + [-1], np.int32),
+        _without_circles(np.array([table.row.get(each.base, -1) for each in table.types] + [-1], np.int32)),
         np.array([origins.of_type(each.name, each.heap) for each in table.types] + [0], np.uint8),
     )
+
+
+def _without_circles(base: Int32s) -> Int32s:
+    """Torn memory may make a type its own ancestor: such types get no base."""
+    above = np.append(base, np.int32(-1))  # so that -1, "no base", is its own base
+    for _ in range(len(base).bit_length()):
+        above = above[above]
+    return np.where(above[:-1] == -1, base, np.int32(-1)).astype(np.int32)
 
 
 def _renumbered_labels(labels: Labels, number: Int32s) -> Labels:
