@@ -36,20 +36,6 @@ def read_code(heap: HeapMemory, code: int) -> CodeFacts:
     )
 
 
-def frame_line(heap: HeapMemory, frame: int) -> int:
-    """The line at which an interpreter frame (3.11+) or frame object (3.10) stands; 0 if unknown."""
-    layout = heap.layout
-    if layout.iframe_code < 0:
-        line = heap.int32(frame + layout.frame_lineno)
-        if line:  # set only while a trace function runs
-            return line
-        code = heap.word(frame + layout.frame_code)
-        return line_at(heap, code, max(0, heap.int32(frame + layout.frame_lasti)) * 2)
-    code = heap.word(frame + layout.iframe_code)
-    instruction = heap.word(frame + layout.iframe_instr)
-    return line_at(heap, code, max(0, instruction - (code + layout.code_code_adaptive)))
-
-
 def line_at(heap: HeapMemory, code: int, offset: int) -> int:
     """Line of the instruction at a byte offset of a code object's bytecode; its first line if the table has none."""
     layout = heap.layout

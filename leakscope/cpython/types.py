@@ -21,7 +21,6 @@ from leakscope.kernels.scan import find_self_typed, find_words
 
 _LARGEST_BASIC = 1 << 20
 _THREADS = 2
-RUNNING_FRAME = "frame"
 
 
 @dataclass(frozen=True)
