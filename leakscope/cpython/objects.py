@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -50,7 +51,8 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, frames:
     addresses = np.array([found.address for found in table.types], np.uint64)
     has_gc = np.array([bool(found.flags & heap.layout.flag_have_gc) for found in table.types], np.uint8)
     is_heap = np.array([found.heap for found in table.types], np.uint8)
-    static = _static_pages(heap)
+    static = _pages_in(heap, [area for module in image.modules for area in module.data_ranges])
+    stack = _pages_in(heap, image.stacks)
     pages = len(image.pages)
     bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
 
@@ -59,7 +61,17 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, frames:
 
     def mark(part: int) -> tuple[Int64s, Int32s]:
         return scan.mark_objects(
-            heap.paged, image.pages, addresses, has_gc, is_heap, heads, least, static, bounds[part], bounds[part + 1]
+            heap.paged,
+            image.pages,
+            addresses,
+            has_gc,
+            is_heap,
+            heads,
+            least,
+            static,
+            stack,
+            bounds[part],
+            bounds[part + 1],
         )
 
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -74,15 +86,14 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, frames:
     )  # fmt: skip
 
 
-def _static_pages(heap: HeapMemory) -> UInt8s:
-    """1 for pages of .data and .bss."""
+def _pages_in(heap: HeapMemory, areas: Iterable[tuple[int, int]]) -> UInt8s:
+    """1 for the pages that lie in one of the areas ``[start, end)``."""
     pages = heap.image.pages
-    static = np.zeros(len(pages), np.uint8)
-    for module in heap.image.modules:
-        for start, end in module.data_ranges:
-            low, high = np.searchsorted(pages, np.array([start, end], np.uint64))
-            static[low:high] = 1
-    return static
+    mask = np.zeros(len(pages), np.uint8)
+    for start, end in areas:
+        low, high = np.searchsorted(pages, np.array([start, end], np.uint64))
+        mask[low:high] = 1
+    return mask
 
 
 def _least_bytes(heap: HeapMemory, shapes: ShapeTable) -> Int64s:

@@ -11,4 +11,3 @@ cdef class Blocks:
     cdef void word(self, unsigned long long address, int label, long long traits, int depth) noexcept nogil
     cdef void block(self, unsigned long long address, long long traits, int depth) noexcept nogil
     cdef long long pymalloc_block(self, unsigned long long address) noexcept nogil
-    cdef long long glibc_chunk(self, unsigned long long address) noexcept nogil

@@ -9,7 +9,6 @@ from leakscope.kernels import _shapes
 C_FIELD = cython.declare(cython.int, 11)
 OWNS_STATE = cython.declare(cython.int, _shapes.Trait.OWNS_STATE)
 FOLLOWS = cython.declare(cython.int, _shapes.Trait.FOLLOWS)
-BLOCK_LIMIT = cython.declare(cython.int, 1 << 24)
 BLOCK_DEPTH = cython.declare(cython.int, 2)
 POOL_BYTES = cython.declare(cython.int, 16384)  # obmalloc.c, 3.10 to 3.13: POOL_BITS is 14
 POOL_HEAD = cython.declare(cython.int, 48)
@@ -64,7 +63,7 @@ class Blocks:
             return  # an object with its head
         size = self.pymalloc_block(address)
         if size == 0:
-            size = self.glibc_chunk(address)
+            size = self.sink.memory.glibc_chunk(address)
         if size <= 0 or self.sink.memory.span(address, size) < 0 or not self.sink.spend(size >> 3):
             return
         self.claimed[place >> 7] |= 1 << ((place >> 4) & 7)
@@ -80,18 +79,3 @@ class Blocks:
         if size == 0:
             return 0
         return size if ((address & (POOL_BYTES - 1)) - POOL_HEAD) % size == 0 else -1
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def glibc_chunk(self, address: cython.ulonglong) -> cython.longlong:
-        """Usable size of the glibc chunk that begins here, -1 if none does (malloc.c: size and flags before it)."""
-        head: cython.ulonglong = self.sink.memory.word(address - 8)
-        size: cython.ulonglong = head & ~cython.cast(cython.ulonglong, 7)
-        if size < 32 or size & 15 or size > cython.cast(cython.ulonglong, BLOCK_LIMIT):
-            return -1
-        if head & 2 and (address & 4095) == 16 and not size & 4095:  # a mapping of its own
-            return cython.cast(cython.longlong, size) - 16
-        if not self.sink.memory.word(address - 8 + size) & 1:  # the next chunk says this one is free
-            return -1
-        return cython.cast(cython.longlong, size) - 8

@@ -11,6 +11,7 @@ import numpy as np
 
 POOL_BYTES = cython.declare(cython.int, 16384)  # obmalloc.c, 3.10 to 3.13: POOL_BITS is 14
 POOL_HEAD = cython.declare(cython.int, 48)
+BLOCK_LIMIT = cython.declare(cython.int, 1 << 24)
 _PAGES_PER_GIANT = 1 << 18
 _GIANTS = 1 << 17  # 47 bits of user address space
 
@@ -136,6 +137,21 @@ class Memory:
             return 0
         free = self.at(place + 8)
         return size if free == 0 or (pool <= free and free < pool + POOL_BYTES) else 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def glibc_chunk(self, address: cython.ulonglong) -> cython.longlong:
+        """Usable size of the glibc chunk that begins here, -1 if none does (malloc.c: size and flags before it)."""
+        head: cython.ulonglong = self.word(address - 8)
+        size: cython.ulonglong = head & ~cython.cast(cython.ulonglong, 7)
+        if size < 32 or size & 15 or size > cython.cast(cython.ulonglong, BLOCK_LIMIT):
+            return -1
+        if head & 2 and (address & 4095) == 16 and not size & 4095:  # a mapping of its own
+            return cython.cast(cython.longlong, size) - 16
+        if not self.word(address - 8 + size) & 1:  # the next chunk says this one is free
+            return -1
+        return cython.cast(cython.longlong, size) - 8
 
     def gather(self, addresses):
         """The aligned 64-bit words (uint64) at an array of addresses, 0 where one cannot be read."""

@@ -84,13 +84,27 @@ def find_words(memory: Memory, values, start, stop):
     return found[:count].copy()
 
 
-def mark_objects(memory: Memory, pages, type_addresses, has_gc, is_heap_type, heads, least, static_pages, start, stop):
+def mark_objects(
+    memory: Memory,
+    pages,
+    type_addresses,
+    has_gc,
+    is_heap_type,
+    heads,
+    least,
+    static_pages,
+    stack_pages,
+    start,
+    stop,
+):
     """Candidates for objects in a part of the buffer.
 
     ``type_addresses``: uint64, ``has_gc`` and ``is_heap_type``: uint8 per type;
     ``heads`` uint8 and ``least`` int64 per type: bytes of an object's block before and after its
     address. ``static_pages``: uint8 per page, 1 for .data and .bss, where objects are aligned
-    to 8 bytes, have no collector head, and are never of a heap type. Returns ``(offsets, type_indices)``, ascending.
+    to 8 bytes, have no collector head, and are never of a heap type. ``stack_pages``: uint8 per page, 1 where a C
+    stack may lie, whose words are objects only in a block of an allocator.
+    Returns ``(offsets, type_indices)``, ascending.
     """
     table: AddressTable = AddressTable(type_addresses)
     gc: cython.uchar[::1] = has_gc
@@ -99,6 +113,7 @@ def mark_objects(memory: Memory, pages, type_addresses, has_gc, is_heap_type, he
     size: cython.longlong[::1] = least
     address: cython.ulonglong[::1] = pages
     static: cython.uchar[::1] = static_pages
+    stack: cython.uchar[::1] = stack_pages
     low: cython.ulonglong = int(type_addresses.min())
     high: cython.ulonglong = int(type_addresses.max())
     offsets = np.empty((stop - start) // 16 + 1, dtype=np.int64)
@@ -130,7 +145,8 @@ def mark_objects(memory: Memory, pages, type_addresses, has_gc, is_heap_type, he
                         row = -1 if on_heap[row] else row
                     else:
                         place = address[page] + cython.cast(cython.ulonglong, offset & 4095)
-                        row = row if fits_block(memory, place, head[row], size[row]) else -1
+                        if not fits_block(memory, place, head[row], size[row], stack[page] and table.row(place) < 0):
+                            row = -1
                     if row >= 0:
                         out[count] = offset
                         out_row[count] = row
@@ -168,12 +184,19 @@ def plausible(memory: Memory, offset: cython.longlong, gc: cython.uchar, static:
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def fits_block(memory: Memory, address: cython.ulonglong, head: cython.uchar, least: cython.longlong) -> cython.bint:
-    """Whether the object fills a pymalloc block from its beginning; elsewhere there is nothing to compare with."""
+def fits_block(
+    memory: Memory, address: cython.ulonglong, head: cython.uchar, least: cython.longlong, on_stack: cython.bint
+) -> cython.bint:
+    """Whether the object begins an allocator's block that is large enough for it.
+
+    Outside pymalloc's pools there is nothing to compare with, unless only a block
+    of glibc's can tell the object from words on a stack.
+    """
+    start: cython.ulonglong = address - head
     block: cython.longlong = memory.pool_block(address)
-    if block == 0:
-        return True
-    return ((address - head) & 16383) >= 48 and (((address - head) & 16383) - 48) % block == 0 and head + least <= block
+    if block:
+        return (start & 16383) >= 48 and ((start & 16383) - 48) % block == 0 and head + least <= block
+    return not on_stack or (start & 4095) == 16 or memory.glibc_chunk(start) >= head + least
 
 
 def find_self_typed(memory: Memory, pages):

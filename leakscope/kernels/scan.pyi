@@ -11,6 +11,7 @@ def mark_objects(
     heads: UInt8s,
     least: Int64s,
     static_pages: UInt8s,
+    stack_pages: UInt8s,
     start: int,
     stop: int,
 ) -> tuple[Int64s, Int32s]: ...
