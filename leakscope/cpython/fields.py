@@ -130,8 +130,10 @@ BORROWED = frozenset({
     "code_zombieframe", "generator_frame_state", "generator_origin_or_finalizer", "frame_state",
     "heaptype_cached_keys",
     "code_code_adaptive", "builtin_ml", "module_def",
+    "generator_hooks_inited", "context_entered", "token_used", "lru_cache_typed", "frame_trace_lines",
+    "frame_stackdepth", "future_state",
 })  # fmt: skip
-"""Pointers that hold no count, or that lead to no object."""
+"""Pointers that hold no count or lead to no object, and flags: what pads a flag to a word is never initialised."""
 
 _SHOWN = {
     "function_code": "__code__", "function_globals": "__globals__", "function_closure": "__closure__",
