@@ -106,7 +106,7 @@ class RootFinder:
         """The fields of the interpreter's state that CPython names."""
         for name in self._heap.layout.__dataclass_fields__:
             offset = getattr(self._heap.layout, name)
-            if name.startswith("interp_") and offset >= 0 and offset % 8 == 0 and name != "interp_interned":
+            if name.startswith("interp_") and offset >= 0 and offset % 8 == 0:
                 word = self._heap.word(interpreter.address + offset)
                 self.rows.add(self._lookup([word]), Root.INTERPRETER, self._names.add(name.removeprefix("interp_")))
 

@@ -10,8 +10,6 @@ C_FIELD = cython.declare(cython.int, 11)
 OWNS_STATE = cython.declare(cython.int, _shapes.Trait.OWNS_STATE)
 FOLLOWS = cython.declare(cython.int, _shapes.Trait.FOLLOWS)
 BLOCK_DEPTH = cython.declare(cython.int, 2)
-POOL_BYTES = cython.declare(cython.int, 16384)  # obmalloc.c, 3.10 to 3.13: POOL_BITS is 14
-POOL_HEAD = cython.declare(cython.int, 48)
 
 
 @cython.final
@@ -78,4 +76,4 @@ class Blocks:
         size: cython.longlong = self.sink.memory.pool_block(address)
         if size == 0:
             return 0
-        return size if ((address & (POOL_BYTES - 1)) - POOL_HEAD) % size == 0 else -1
+        return size if self.sink.memory.begins_block(address, size) else -1

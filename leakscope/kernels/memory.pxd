@@ -17,6 +17,7 @@ cdef class Memory:
     cdef long long signed32(self, long long offset) noexcept nogil
     cdef unsigned char byte(self, long long offset) noexcept nogil
     cdef long long pool_block(self, unsigned long long address) noexcept nogil
+    cdef bint begins_block(self, unsigned long long address, long long size) noexcept nogil
     cdef long long glibc_chunk(self, unsigned long long address) noexcept nogil
 
 

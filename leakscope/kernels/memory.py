@@ -141,6 +141,14 @@ class Memory:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
+    def begins_block(self, address: cython.ulonglong, size: cython.longlong) -> cython.bint:
+        """Whether a block of ``size`` bytes of the pool around ``address`` begins there."""
+        at: cython.longlong = cython.cast(cython.longlong, address & (POOL_BYTES - 1)) - POOL_HEAD
+        return at >= 0 and at % size == 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def glibc_chunk(self, address: cython.ulonglong) -> cython.longlong:
         """Usable size of the glibc chunk that begins here, -1 if none does (malloc.c: size and flags before it)."""
         head: cython.ulonglong = self.word(address - 8)
