@@ -160,10 +160,13 @@ def test_an_interruption_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_in_a_real_process_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ending", "nameless"), [("SIGINT", True), ("SIGINT", False), ("SIGKILL", True)])
+def test_an_ended_process_leaves_nothing(tmp_path: Path, ending: str, nameless: bool) -> None:
     """A signal at any moment of the writing: the file is whole or absent."""
-    prepare = "import threading, time; stop = lambda: os.kill(os.getpid(), signal.SIGINT)"
-    for delay in (0.0, 0.005, 0.02, 0.05):
+    prepare = f"import threading, time; stop = lambda: os.kill(os.getpid(), signal.{ending})"
+    if not nameless:
+        prepare += "; os.O_TMPFILE = os.O_DIRECTORY | os.O_CREAT"  # the kernel answers EINVAL
+    for delay in (0.0, 0.005, 0.02, 0.05, 0.1, 0.15):
         path = tmp_path / "x.leakscope"
         _save_elsewhere(path, f"{prepare}; threading.Timer({delay}, stop).start()")
         left = [entry.name for entry in tmp_path.iterdir()]
@@ -172,6 +175,17 @@ def test_ctrl_c_in_a_real_process_leaves_nothing(tmp_path: Path) -> None:
             assert leakscope_file.load(path).objects == GRAPH.objects
             path.unlink()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_file_system_without_nameless_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes a named one beside the path, also over an older snapshot, and leaves only the result."""
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY | os.O_CREAT)
+    path = tmp_path / "x.leakscope"
+    path.write_bytes(b"old")
+    save(GRAPH, path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert leakscope_file.load(path).objects == GRAPH.objects
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_graph_that_load_would_refuse_is_not_saved(tmp_path: Path) -> None:
