@@ -17,6 +17,7 @@ Int8s = npt.NDArray[np.uint8]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Addresses = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,43 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Sessions:
+    """One row per session that a rule named when the heap was read. Times are epoch seconds; NaN: unknown."""
+
+    node: Int32s
+    """Ascending, unique."""
+    rule: Int32s
+    """Index into ``names``: the rule that claims it."""
+    id: Addresses
+    """BLAKE2b mask (48 bits, as those of keys in ``labels``) of its id; all ones: unknown."""
+    id_name: Int32s
+    """Index into ``names``: the id itself, where the user asked to reveal it; -1 otherwise."""
+    created: Floats
+    created_from: Int32s
+    """Index into ``names``: the field that says when it was created; -1: none does."""
+    used: Floats
+    """Last use."""
+    expires: Floats
+    """When its time is over by its own fields, time to live included."""
+    ttl: Floats
+    """Its time to live in seconds."""
+    state: Int32s
+    """Index into ``names``: ``open``, ``closed``, ``closing`` or the library's own word; -1: unknown."""
+    facts: Int32s
+    """``Fact`` bits."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Containers that limit their own length, or whose owner says a limit: parallel arrays."""
+
+    node: Int32s
+    """Ascending, unique: the container (deque, lru_cache) or the object with the attribute (``maxsize``)."""
+    limit: Int64s
+    """The most entries it takes."""
+
+
+@dataclass(frozen=True)
 class HeapGraph:
     """A whole heap. Immutable by agreement: nobody writes into the arrays."""
 
@@ -92,6 +130,9 @@ class HeapGraph:
     labels: Labels
     frames: Frames
     roots: Roots
+    sessions: Sessions | None = None
+    """None where the heap was read without rules: then only names of classes say what a session is."""
+    bounds: Bounds | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     """Capture facts, JSON values only: pid, runtime, version, captured_at, started_at, strategy, pause_ms,
     copied_bytes, elapsed_s, hostname-free; ``warnings`` is a list of lines."""

@@ -83,3 +83,26 @@ class Origin(IntEnum):
     THIRD_PARTY = 1
     STDLIB = 2
     INTERPRETER = 3
+
+
+class Fact(IntFlag):
+    """What a rule found out about one session."""
+
+    GUESSED = 1
+    """Only its class's name makes it a session."""
+    CLOSED = 2
+    CLOSING = 4
+    HEALTHY = 8
+    """Its rule says that it is meant to live on: an idle connection in its pool, a client kept for the process."""
+    HOLDER_DEAD = 16
+    """The heartbeat of whoever should end it is stale."""
+    UNREGISTERED = 32
+    """Its own registry no longer has it."""
+    CREATED_IMPLAUSIBLE = 64
+    """The field is there, but before the process began or in the future: no age is derived from it."""
+    CREATED_AMBIGUOUS = 128
+    """A naive datetime that may be local time or UTC: no age is derived from it."""
+    USED_IMPLAUSIBLE = 256
+    EXPIRES_IMPLAUSIBLE = 512
+    EXPECTED_GONE = 1024
+    """``expect_gone`` was told that it should be gone by now."""

@@ -1,0 +1,74 @@
+"""How rules read fields of a foreign heap, whatever format it came in: a column at a time.
+
+A room that has the bytes (``cpython``, ``formats``) provides a ``ValueSource``
+beside its graph; nothing of it is kept once the sessions have been read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from leakscope.graph.heap import Addresses, Floats, Int8s, Int32s
+
+UNKNOWN_MASK = 0xFFFF_FFFF_FFFF_FFFF
+
+
+class Value(IntEnum):
+    """What kind of value an object is."""
+
+    MISSING = 0
+    """No such object (the path led nowhere), or its bytes are torn."""
+    NONE = 1
+    BOOL = 2
+    INT = 3
+    FLOAT = 4
+    TEXT = 5
+    BYTES = 6
+    AWARE = 7
+    """A datetime with a zone; the number is epoch seconds."""
+    NAIVE = 8
+    """A datetime without one; the number is epoch seconds as if it were UTC."""
+    DURATION = 9
+    """A timedelta; the number is seconds."""
+    OBJECT = 10
+    """Anything else."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """Parallel arrays, one entry per node asked for."""
+
+    kind: Int8s
+    """``Value``."""
+    number: Floats
+    """NaN where the kind has none; the length for TEXT and BYTES."""
+
+
+class ValueSource(Protocol):
+    """Reads what objects are worth. Node -1 stands for "no such object" everywhere."""
+
+    def values(self, nodes: Int32s) -> Values:
+        """Kind and number of each node."""
+        ...
+
+    def c_numbers(self, nodes: Int32s, field: str) -> Values:
+        """An integer that C code keeps in the object (INT), MISSING where its type has no such field.
+
+        ``fd`` (sockets, files; -1 closed), ``state`` (C futures and tasks), ``maxsize`` (lru_cache, deque; -1
+        unbounded), ``len`` (builtin containers), ``callbacks`` ... : ``cpython/c_numbers.py`` is the list.
+        """
+        ...
+
+    def masks(self, nodes: Int32s) -> Addresses:
+        """48-bit BLAKE2b masks of TEXT, BYTES and INT (as decimal text); ``UNKNOWN_MASK`` for all others."""
+        ...
+
+    def same_text(self, nodes: Int32s, wanted: list[str]) -> Int32s:
+        """By node: which of ``wanted`` it is, -1 none. Linear in the nodes, whatever their texts."""
+        ...
+
+    def text(self, node: int, limit: int = 200) -> str | None:
+        """The first characters of one TEXT; for the few that are shown."""
+        ...
