@@ -23,10 +23,11 @@ ALLOWED_ROOMS: dict[str, set[str]] = {
     "render": {"findings"},
     "kernels": set(),
     "demo": set(),
+    "inprocess": set(),
     "errors": set(),
     "cli": {
         *("target", "cpython", "graph", "formats", "sessions", "analysis", "findings", "render", "kernels"),
-        *("demo", "errors"),
+        *("demo", "inprocess", "errors"),
     },
 }
 """What each room may import besides itself; the same as the table in leakscope/README.md."""
