@@ -81,7 +81,7 @@ class _Reading:
             self._flags(found, shapes, liveness, garbage)[kept],
             refs.first_ref, refs.target, refs.kind, refs.label,
             _types(table, found, origins, number), names.texts, _renumbered_labels(labels, number),
-            _renumbered_frames(frames, number), finder.rows.table(number), self._facts(),
+            _renumbered_frames(frames, number), finder.rows.table(number), facts=self._facts(),
         )  # fmt: skip
 
     def _exact_roots(self, finder: RootFinder, interpreters: list[Interpreter], modules: list[Module]) -> None:
