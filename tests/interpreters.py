@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,14 +70,22 @@ def one_per_version() -> tuple[Interpreter, ...]:
 
 def with_web_packages(interpreter: Interpreter) -> Path:
     """The Python of an environment of ``interpreter`` that has WEB_PACKAGES; made when first asked for."""
-    key = json.dumps([str(interpreter.path.resolve()), interpreter.version, WEB_PACKAGES])
+    return environment(interpreter, "web", WEB_PACKAGES)
+
+
+def environment(interpreter: Interpreter, name: str, requirements: Sequence[str]) -> Path:
+    """The Python of a cached environment that has what ``requirements`` (arguments of ``pip install``) says.
+
+    RuntimeError if that cannot be installed. ``name`` begins the name of its folder.
+    """
+    key = json.dumps([str(interpreter.path.resolve()), interpreter.version, requirements])
     digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
-    home = _cache() / f"web-{interpreter.name}-{digest}"
+    home = _cache() / f"{name}-{interpreter.name}-{digest}"
     if not home.exists():
         making = home.with_name(f"{home.name}.{os.getpid()}")
         shutil.rmtree(making, ignore_errors=True)
         _run(interpreter.path, "-m", "venv", making)
-        _run(making / "bin" / "python", "-m", "pip", "install", "--quiet", *WEB_PACKAGES)
+        _run(making / "bin" / "python", "-m", "pip", "install", "--quiet", *requirements)
         _move_if_first(making, home)
     return home / "bin" / "python"
 

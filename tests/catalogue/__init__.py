@@ -1,0 +1,1 @@
+"""The built-in rules against the real libraries: live targets, counted exactly."""
