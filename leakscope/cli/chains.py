@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from leakscope.cli.options import (
     AddressOption,
     ClassOption,
+    IdOption,
     JsonOption,
     LimitOption,
     NoColorOption,
@@ -16,7 +17,7 @@ from leakscope.cli.options import (
 )
 from leakscope.cli.output import emit, emit_json, screen
 from leakscope.cli.source import open_graph
-from leakscope.errors import UsageError
+from leakscope.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.analysis.index import HeapIndex
@@ -27,6 +28,7 @@ def chains(
     source: SourceArgument,
     class_: ClassOption = None,
     at: AddressOption = None,
+    id_: IdOption = None,
     limit: LimitOption = 20,
     pause: PauseOption = None,
     reveal: RevealOption = False,
@@ -36,8 +38,8 @@ def chains(
     """Show who holds objects, as chains from a name in the code.
 
     Objects that are held in the same way are one cluster with one fingerprint,
-    which is the same in every process that runs the same code. Without --class
-    or --at: all sessions.
+    which is the same in every process that runs the same code. Without --class,
+    --at or --id: all sessions.
 
     \b
     Examples:
@@ -45,27 +47,36 @@ def chains(
       leakscope chains before.leakscope --class 'myapp.models.*'
       leakscope chains before.leakscope --at 0x7f0a5c3e9d10
     """
-    if class_ is not None and at is not None:
-        raise UsageError("--class and --at exclude each other", "Give one of the two.")
+    if sum(each is not None for each in (class_, at, id_)) > 1:
+        raise UsageError("--class, --at and --id exclude each other", "Give one of them.")
 
     from leakscope.analysis.index import HeapIndex
     from leakscope.render import documents, text
 
-    clusters = find(HeapIndex(open_graph(source, pause, reveal)), class_, at, limit)
+    clusters = find(HeapIndex(open_graph(source, pause, reveal)), class_, at, id_, limit)
     if json:
         emit_json(documents.chains(source, clusters))
     else:
         emit(text.chains(clusters, screen(no_color)))
 
 
-def find(index: HeapIndex, class_glob: str | None = None, address: int | None = None, limit: int = 20) -> list[Cluster]:
-    """Clusters of what was asked for; raises ``InputError`` if the heap has no such class or object."""
+def find(
+    index: HeapIndex, class_glob: str | None = None, address: int | None = None, id: str | None = None, limit: int = 20
+) -> list[Cluster]:
+    """Clusters of what was asked for; raises ``InputError`` if the heap has no such class, object or session."""
     from leakscope.analysis.chains import cluster_chains
     from leakscope.analysis.select import instances_of, node_at
-    from leakscope.analysis.sessions import session_nodes
+    from leakscope.analysis.sessions import session_nodes, with_id
 
     if address is not None:
         nodes = node_at(index.graph, address)
+    elif id is not None:
+        nodes = with_id(index.graph, id)
+        if not len(nodes):
+            raise InputError(
+                "no session in this heap has that id",
+                "leakscope sessions SOURCE lists masked ids; a rule must say where a session keeps its id.",
+            )
     elif class_glob is not None:
         nodes = instances_of(index.graph, class_glob)
     else:

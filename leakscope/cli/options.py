@@ -53,6 +53,12 @@ AddressOption = Annotated[
         help="Only the object at this address, as in 0x7f0a5c3e9d10.",
     ),
 ]
+IdOption = Annotated[
+    str | None,
+    typer.Option(
+        "--id", metavar="ID", help="Only sessions with this id, or with this mask of it, as in #1a2b3c4d5e6f."
+    ),
+]
 LimitOption = Annotated[int, typer.Option(metavar="N", min=1, help="Show at most this many rows.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 NoColorOption = Annotated[

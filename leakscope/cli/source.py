@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def open_graph(source: str, pause: Pause | None = None, reveal: bool = False) -> HeapGraph:
     """The heap behind ``source``; raises ``AttachError``, ``InputError`` or ``UsageError``."""
-    if source.isascii() and source.isdigit():
+    if is_pid(source):
         return capture_graph(int(source), pause, reveal)
     if pause is not None or reveal:
         option = f"--pause {pause.value}" if pause else "--reveal"
@@ -26,6 +26,11 @@ def open_graph(source: str, pause: Pause | None = None, reveal: bool = False) ->
     from leakscope.formats.leakscope_file import load
 
     return load(Path(source))
+
+
+def is_pid(source: str) -> bool:
+    """Whether SOURCE names a process and not a file."""
+    return source.isascii() and source.isdigit()
 
 
 def capture_graph(pid: int, pause: Pause | None = None, reveal: bool = False) -> HeapGraph:

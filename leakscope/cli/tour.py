@@ -16,7 +16,7 @@ from leakscope.cli.snapshot import take
 from leakscope.demo.leaks import LEAKS, SERVICE, Leak, line_of
 from leakscope.demo.running import Service, believed_open
 from leakscope.formats.leakscope_file import load
-from leakscope.render import documents, text
+from leakscope.render import documents, session_text, text
 from leakscope.target.processes import list_processes
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _answers(file: Path, screen: Screen) -> Iterator[Step]:
     yield Step(
         f"sessions {file} --limit {SESSIONS_SHOWN}",
         documents.sessions(source, report),
-        text.sessions(report, screen),
+        session_text.sessions(report, screen),
         "Which sessions live, what would be freed with them, and a line for each way in which they are held.",
     )
     clusters = find(index, limit=CHAINS_SHOWN)

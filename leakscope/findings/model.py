@@ -6,7 +6,7 @@ text may come from a foreign heap: whoever shows it escapes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 SCHEMA = "leakscope/1"
 
@@ -83,36 +83,6 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class SessionClass:
-    """One class of sessions."""
-
-    class_: str
-    count: int
-    retained_bytes: int
-    closed_retained: int | None = None
-    overdue: int | None = None
-    oldest_s: float | None = None
-    median_s: float | None = None
-
-
-@dataclass(frozen=True)
-class SessionItem:
-    """One session."""
-
-    address: int
-    class_: str
-    retained_bytes: int
-    fingerprint: str | None
-    id: str | None = None
-    state: str | None = None
-    age_s: float | None = None
-    age_source: str | None = None
-    idle_s: float | None = None
-    ttl_s: float | None = None
-    flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class ProcessRow:
     """One process in ``ps``."""
 
@@ -140,14 +110,3 @@ class Check:
     """``ok``, ``warning`` or ``failed``."""
     detail: str
     remedy: str | None = None
-
-
-@dataclass(frozen=True)
-class SessionReport:
-    """The whole answer of ``sessions``."""
-
-    classes: tuple[SessionClass, ...]
-    items: tuple[SessionItem, ...]
-    """At most as many as were asked for, the most retained first."""
-    total: int
-    clusters: tuple[Cluster, ...] = field(default=())

@@ -12,9 +12,9 @@ from leakscope.findings.model import (
     ClassRow,
     Cluster,
     ProcessRow,
-    SessionReport,
     Snapshot,
 )
+from leakscope.findings.sessions import SessionReport
 
 Document = dict[str, Any]
 
@@ -35,8 +35,18 @@ def snapshot(source: str, facts: Snapshot) -> Document:
 
 
 def sessions(source: str, report: SessionReport) -> Document:
-    """``classes`` of all sessions, ``items`` up to the limit that was asked for."""
-    return _document("sessions", source, classes=_plain_all(report.classes), items=_plain_all(report.items))
+    """``classes`` and ``clusters`` of all that match, ``items`` up to the limit that was asked for."""
+    return _document(
+        "sessions",
+        source,
+        total=report.total,
+        flagged=report.flagged,
+        unjudged=report.unjudged,
+        others=dict(report.others),
+        classes=_plain_all(report.classes),
+        items=_plain_all(report.items),
+        clusters=_plain_all(report.clusters),
+    )
 
 
 def chains(source: str, clusters: Iterable[Cluster]) -> Document:

@@ -12,9 +12,6 @@ from leakscope.findings.model import (
     ClassRow,
     Cluster,
     ProcessRow,
-    SessionClass,
-    SessionItem,
-    SessionReport,
     Snapshot,
 )
 from leakscope.render import chain_text, units
@@ -75,7 +72,7 @@ def snapshot(facts: Snapshot, screen: Screen) -> str:
         ["target", f"PID {facts.pid}, {facts.runtime} {facts.version}"],
         ["pause", f"{pause} ({copied} copied, strategy {facts.strategy})"],
         ["heap", f"{units.count(facts.objects)} objects, {units.count(facts.references)} references"],
-        ["sessions", f"{units.count(facts.sessions)} objects of classes that are named like sessions"],
+        ["sessions", f"{units.count(facts.sessions)} alive"],
         ["garbage", f"{garbage}, not collected yet"],
         ["took", units.age(facts.elapsed_s)],
         ["file", facts.path or units.UNKNOWN],
@@ -84,25 +81,6 @@ def snapshot(facts: Snapshot, screen: Screen) -> str:
     parts += [safe(f"warning: {line}", "yellow") for line in facts.warnings]
     if facts.path:
         parts.append(safe(f"Next: leakscope sessions {facts.path}", "bold"))
-    return draw(parts, screen)
-
-
-def sessions(report: SessionReport, screen: Screen) -> str:
-    """Sessions by class, by holder, and one by one."""
-    if not report.total:
-        return "No sessions: no live object's class is, or derives from, one that counts as a session.\n"
-    parts: list[RenderableType] = [
-        Text(f"{units.count(report.total)} sessions alive, by class", style="bold"),
-        _session_classes(report.classes),
-    ]
-    if report.clusters:
-        heading = "\nwho holds them (leakscope chains shows each step)"
-        parts += [Text(heading, style="bold"), _held(report.clusters)]
-    if report.items:
-        heading = "\none by one"
-        if len(report.items) < report.total:
-            heading += f": the {units.count(len(report.items))} that retain most"
-        parts += [Text(heading, style="bold"), _session_items(report.items)]
     return draw(parts, screen)
 
 
@@ -125,69 +103,3 @@ def top(rows: Sequence[ClassRow], screen: Screen) -> str:
         [units.count(row.count), units.size(row.own_bytes), units.size(row.retained_bytes), row.class_] for row in rows
     ]
     return draw([table(columns, cells)], screen)
-
-
-def _held(clusters: Sequence[Cluster]) -> RenderableType:
-    columns = [
-        number("count"),
-        number("retained"),
-        Column("fingerprint", folds=False),
-        Column("chain"),
-    ]
-    cells = [
-        [units.count(found.count), units.size(found.retained_bytes), found.fingerprint, found.text]
-        for found in clusters
-    ]
-    return table(columns, cells)
-
-
-def _session_classes(rows: Sequence[SessionClass]) -> RenderableType:
-    cells = [
-        [
-            units.count(row.count),
-            units.size(row.retained_bytes),
-            units.count(row.closed_retained),
-            units.count(row.overdue),
-            units.age(row.oldest_s),
-            units.age(row.median_s),
-            row.class_,
-        ]
-        for row in rows
-    ]
-    headings = ["count", "retained", "closed", "overdue", "oldest", "median"]
-    return _known_columns([*(number(heading) for heading in headings), Column("class")], cells)
-
-
-def _session_items(rows: Sequence[SessionItem]) -> RenderableType:
-    columns = [
-        Column("address", folds=False),
-        Column("id", folds=False),
-        Column("state"),
-        number("age"),
-        number("idle"),
-        Column("flags"),
-        number("retained"),
-        Column("held as", folds=False),
-        Column("class"),
-    ]
-    cells = [
-        [
-            hex(row.address),
-            row.id or units.UNKNOWN,
-            row.state or units.UNKNOWN,
-            units.age(row.age_s),
-            units.age(row.idle_s),
-            " ".join(row.flags) or units.UNKNOWN,
-            units.size(row.retained_bytes),
-            row.fingerprint or units.UNKNOWN,
-            row.class_,
-        ]
-        for row in rows
-    ]
-    return _known_columns(columns, cells)
-
-
-def _known_columns(columns: list[Column], cells: list[list[str]]) -> RenderableType:
-    """The table without the columns of which nothing is known."""
-    kept = [at for at in range(len(columns)) if any(row[at] != units.UNKNOWN for row in cells)]
-    return table([columns[at] for at in kept], [[row[at] for at in kept] for row in cells])

@@ -27,10 +27,12 @@ def size(size_bytes: int | None) -> str:
 
 
 def age(seconds: float | None) -> str:
-    """Two units at most: ``8.2 s``, ``5m 03s``, ``2h 05m``, ``3d 04h``."""
+    """Two units at most: ``8.2 s``, ``5m 03s``, ``2h 05m``, ``3d 04h``; ``-5m 03s`` for what lies behind."""
     if seconds is None:
         return UNKNOWN
-    if abs(seconds) < 59.95:
+    if seconds < 0:
+        return f"-{age(-seconds)}"
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:

@@ -8,7 +8,7 @@ import pytest
 from leakscope.analysis.describe import describe
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.select import instances_of, node_at
-from leakscope.analysis.sessions import GUESSED, session_nodes, session_report
+from leakscope.analysis.sessions import Wanted, session_nodes, session_report
 from leakscope.analysis.top import top_classes
 from leakscope.errors import InputError
 from leakscope.findings.model import ClassRow
@@ -87,10 +87,12 @@ def test_session_report(heap: Heap) -> None:
     assert [(c.text, c.count) for c in report.clusters] == [
         ("app.sessions[0] -> app.Session", 3),
         ("app.peer -> ws.Peer", 1),
+        ("garbage -> app.Session", 1),
     ]
+    assert report.classes[0].uncollected == 1
     assert len(report.items) == 2
     for item in report.items:
-        assert item.flags == (GUESSED,)
+        assert item.flags == ("guessed",)
         assert item.fingerprint in {cluster.fingerprint for cluster in report.clusters}
         assert (item.age_s, item.id, item.state) == (None, None, None)
     assert report.items[0].retained_bytes >= report.items[1].retained_bytes
@@ -99,7 +101,7 @@ def test_session_report(heap: Heap) -> None:
 def test_sessions_of_a_class_that_was_told_are_no_guess(heap: Heap) -> None:
     basket = heap.object("shop.Basket")
     heap.module("shop", basket=basket, session=heap.object("shop.Session"))
-    report = session_report(HeapIndex(heap.graph()), class_glob="shop.Basket")
+    report = session_report(HeapIndex(heap.graph()), Wanted("shop.Basket"))
     assert (report.total, report.items[0].class_, report.items[0].flags) == (1, "shop.Basket", ())
 
 

@@ -75,10 +75,10 @@ def test_chains_field_by_field() -> None:
 def test_sessions_uses_the_names_of_the_design() -> None:
     document = DOCUMENTS["sessions"]
     assert set(document["classes"][0]) == {
-        *("class", "count", "closed_retained", "overdue", "oldest_s", "median_s", "retained_bytes")
+        *("class", "count", "closed_retained", "overdue", "oldest_s", "median_s", "retained_bytes", "uncollected")
     }
     assert set(document["items"][0]) == {
         *("address", "class", "id", "state", "age_s", "age_source", "idle_s", "ttl_s"),
-        *("flags", "retained_bytes", "fingerprint"),
+        *("flags", "retained_bytes", "fingerprint", "age_at_least", "left_s", "rule"),
     }
     assert document["items"][0]["address"] == "0x7f0000001000"

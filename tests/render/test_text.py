@@ -13,11 +13,9 @@ from leakscope.findings.model import (
     ChainStep,
     Check,
     ClassRow,
-    SessionClass,
-    SessionItem,
-    SessionReport,
 )
-from leakscope.render import text
+from leakscope.findings.sessions import SessionClass, SessionItem, SessionReport
+from leakscope.render import session_text, text
 from leakscope.render.screen import Screen
 
 NARROW, WIDE = Screen(width=80), Screen(width=200)
@@ -78,7 +76,7 @@ def test_a_long_name_folds_in_its_own_column_and_loses_nothing() -> None:
 
 
 def test_sessions_leaves_out_columns_of_which_nothing_is_known() -> None:
-    assert text.sessions(REPORT, WIDE) == page(
+    assert session_text.sessions(REPORT, WIDE) == page(
         r"""
         1,236 sessions alive, by class
         count  retained  class
@@ -89,7 +87,7 @@ def test_sessions_leaves_out_columns_of_which_nothing_is_known() -> None:
         count  retained  fingerprint   chain
         1,234   5.0 MiB  0123456789ab  shop.web .PENDING -> item -> .coro -> local 'session'
 
-        one by one: the 2 that retain most
+        one by one: 2, flagged ones first, then the oldest
         address         retained  held as       class
         0x7f0000001000   4.0 KiB  0123456789ab  shop.web.Session
         0x7f0000002000     400 B  -             evil.\x1b[2J[bold red]Session[/]\u202egnp.exe\x0a\x9b31m
@@ -110,9 +108,9 @@ def test_sessions_shows_ages_and_states_when_they_are_known() -> None:
         flags=("overdue",),
     )
     report = SessionReport((SessionClass("Session", 1, 1, 1, 1, 7503, 59.97),), (item,), 1)
-    assert text.sessions(report, NARROW) == page(
+    assert session_text.sessions(report, NARROW) == page(
         """
-        1 sessions alive, by class
+        1 session alive, by class
         count  retained  closed  overdue  oldest  median  class
             1       1 B       1        1  2h 05m  1m 00s  Session
 
@@ -123,13 +121,40 @@ def test_sessions_shows_ages_and_states_when_they_are_known() -> None:
     )
 
 
+def test_sessions_says_what_should_be_gone_and_what_was_left_out() -> None:
+    item = SessionItem(0x10, "Session", 1, None, age_s=600, age_at_least=True, left_s=-90, flags=("overdue",))
+    report = SessionReport(
+        classes=(SessionClass("Session", 2, 1, uncollected=3),),
+        items=(item,),
+        total=2,
+        flagged=1,
+        unjudged=4,
+        others=(("task", 1), ("resource", 1200)),
+    )
+    assert session_text.sessions(report, WIDE) == page(
+        """
+        2 sessions alive, 1 should be gone, by class
+        count  retained  uncollected  class
+            2       1 B            3  Session
+
+        one by one: 1, flagged ones first, then the oldest
+        address           age  time left  flags    retained  class
+        0x10     over 10m 00s    -1m 30s  overdue       1 B  Session
+
+        3 more are unreachable and await the garbage collector (uncollected).
+        4 keep no time that could be read, so they were not judged: --watch 60s or --earlier FILE tells a least age, leakscope rules --check PID which field is missing.
+        Also alive: 1 task, 1,200 resources; --all lists them.
+        """  # noqa: E501 - one line of the answer is one line here
+    )
+
+
 def test_snapshot() -> None:
     assert text.snapshot(SNAPSHOT, NARROW) == page(
         r"""
         target    PID 4242, cpython 3.11.7
         pause     12.3 ms (1.0 GiB copied, strategy copy)
         heap      1,234,567 objects, 7,654,321 references
-        sessions  1,236 objects of classes that are named like sessions
+        sessions  1,236 alive
         garbage   12 objects, 3.4 KiB, not collected yet
         took      3.2 s
         file      a.leakscope
@@ -177,7 +202,7 @@ def test_hostile_names_are_shown_escaped_and_whole(width: int) -> None:
     answers = [
         text.chains([evil], screen),
         text.top([ClassRow(HOSTILE, 1, 2, 3)], screen),
-        text.sessions(replace(REPORT, clusters=(evil,)), screen),
+        session_text.sessions(replace(REPORT, clusters=(evil,)), screen),
         text.snapshot(replace(SNAPSHOT, path=HOSTILE, warnings=(HOSTILE,)), screen),
         text.ps([replace(PROCESSES[1], command=HOSTILE, reason=HOSTILE)], screen),
         text.doctor([Check(HOSTILE, "failed", HOSTILE, HOSTILE)], screen),
@@ -199,6 +224,6 @@ def test_colour_marks_the_edges_and_changes_no_words() -> None:
 
 def test_nothing_found_is_said() -> None:
     assert "No live object" in text.chains([], NARROW)
-    assert "No sessions" in text.sessions(SessionReport((), (), 0), NARROW)
+    assert "No sessions" in session_text.sessions(SessionReport((), (), 0), NARROW)
     assert "No process" in text.ps([], NARROW)
     assert "No live objects" in text.top([], NARROW)
