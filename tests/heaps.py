@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from leakscope.graph.heap import Frames, HeapGraph, Labels, Roots, Types
+from leakscope.graph.heap import Bounds, Frames, HeapGraph, Labels, Roots, Sessions, Types
 from leakscope.graph.kinds import Node, Origin, Ref, Root
+from leakscope.graph.values import UNKNOWN_MASK
 
 STEP = 0x40
 BASE = 0x7F0000000000
@@ -39,6 +41,21 @@ class Thing:
         return self
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a rule says of a thing."""
+
+    rule: str = "rule"
+    id: str | None = None
+    created: float = np.nan
+    used: float = np.nan
+    expires: float = np.nan
+    ttl: float = np.nan
+    state: str | None = None
+    facts: int = 0
+    """``Fact`` bits."""
+
+
 class Heap:
     """Collects things; ``graph()`` lays them out."""
 
@@ -50,6 +67,8 @@ class Heap:
         self.key_texts: list[tuple[Thing, str]] = []
         self.frame_rows: list[tuple[Thing, str, str, int, Origin]] = []
         self.root_rows: list[tuple[Thing, Root, str | None, Origin]] = []
+        self.told: dict[Thing, Told] = {}
+        self.limits: dict[Thing, int] = {}
         self.facts: dict[str, Any] = {}
 
     def raw(self, type: str, size: int = 16, flags: int = 0) -> Thing:
@@ -156,6 +175,16 @@ class Heap:
         self.root_rows.append((thing, kind, name, origin))
         return thing
 
+    def session(self, thing: Thing, told: Told | None = None) -> Thing:
+        """Claims ``thing`` for a rule; a heap without any such call was read without rules."""
+        self.told[thing] = told or Told()
+        return thing
+
+    def limited(self, thing: Thing, limit: int) -> Thing:
+        """``thing`` takes no more than ``limit`` entries."""
+        self.limits[thing] = limit
+        return thing
+
     def graph(self, shuffle: int | None = None) -> Graph:
         """The heap with objects at ascending addresses, in the order of making or in one drawn with ``shuffle``."""
         for name in {thing.type: None for thing in self.things}:
@@ -216,6 +245,8 @@ def _lay_out(heap: Heap, shuffle: int | None) -> Graph:
         labels=_labels(heap, number, names),
         frames=_frames(heap, number, names),
         roots=_roots(heap, number, names),
+        sessions=_sessions(heap, number, names) if heap.told else None,
+        bounds=_bounds(heap, number) if heap.limits else None,
         facts=heap.facts,
         number=number,
     )
@@ -256,3 +287,30 @@ def _roots(heap: Heap, number: dict[Thing, int], names: _Names) -> Roots:
     rows = sorted((int(kind), number[t], names.add(name), int(origin)) for t, kind, name, origin in heap.root_rows)
     columns = np.array(rows, np.int32).reshape(-1, 4).T
     return Roots(columns[1], columns[0].astype(np.uint8), columns[2], columns[3].astype(np.uint8))
+
+
+def _sessions(heap: Heap, number: dict[Thing, int], names: _Names) -> Sessions:
+    rows = sorted(((number[thing], told) for thing, told in heap.told.items()), key=lambda row: row[0])
+    told = [each for _, each in rows]
+    return Sessions(
+        node=np.array([node for node, _ in rows], np.int32),
+        rule=np.array([names.add(each.rule) for each in told], np.int32),
+        id=np.array([_mask(each.id) for each in told], np.uint64),
+        id_name=np.full(len(rows), -1, np.int32),
+        created=np.array([each.created for each in told]),
+        created_from=np.array([-1 if np.isnan(each.created) else names.add("created_at") for each in told], np.int32),
+        used=np.array([each.used for each in told]),
+        expires=np.array([each.expires for each in told]),
+        ttl=np.array([each.ttl for each in told]),
+        state=np.array([names.add(each.state) for each in told], np.int32),
+        facts=np.array([int(each.facts) for each in told], np.int32),
+    )
+
+
+def _mask(id: str | None) -> int:
+    return UNKNOWN_MASK if id is None else int.from_bytes(blake2b(id.encode(), digest_size=6).digest(), "big")
+
+
+def _bounds(heap: Heap, number: dict[Thing, int]) -> Bounds:
+    rows = sorted((number[thing], limit) for thing, limit in heap.limits.items())
+    return Bounds(np.array([row[0] for row in rows], np.int32), np.array([row[1] for row in rows], np.int64))
