@@ -23,7 +23,7 @@ from leakscope.cpython import read_heap
 from leakscope.cpython.field_values import HeapValues
 from leakscope.graph.heap import HeapGraph, Int64s, Sessions
 from leakscope.graph.kinds import Fact, Node
-from leakscope.sessions.catalogue import load_catalogue
+from leakscope.sessions.load import arranged, built_in
 from leakscope.sessions.read import read_sessions
 from leakscope.target.attach import capture
 
@@ -72,7 +72,7 @@ def look(pid: int) -> dict[str, Found]:
     """By rule what the built-in catalogue finds in a live process."""
     image = capture(pid)
     graph = read_heap(image)
-    rules = load_catalogue()
+    rules = arranged([built_in()])
     sessions = read_sessions(graph, HeapValues(image, graph), rules, reveal=False)
     return _by_rule(graph, sessions, {rule.name: rule.category for rule in rules.rules})
 
