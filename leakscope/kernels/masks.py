@@ -33,15 +33,6 @@ _SIGMA = [
 class Blake2b:
     """One hash at a time: ``begin``, ``add`` bytes, ``end``."""
 
-    h: cython.ulonglong[::1]
-    m: cython.ulonglong[::1]
-    v: cython.ulonglong[::1]
-    iv: cython.ulonglong[::1]
-    sigma: cython.int[:, ::1]
-    block: cython.uchar[::1]
-    filled: cython.int
-    total: cython.ulonglong
-
     def __init__(self):
         self.h = np.zeros(8, dtype=np.uint64)
         self.v = np.zeros(16, dtype=np.uint64)
@@ -156,23 +147,45 @@ def mask_texts(memory: Memory, layout: Layout, offsets):
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def mask_text(memory: Memory, layout: Layout, hasher: Blake2b, place: cython.longlong) -> cython.ulonglong:
+def text_width(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
+    """Bytes per character of the ``str`` at this buffer offset: 1, 2 or 4; 0 if it is none."""
+    width: cython.longlong = (memory.signed32(place + layout.unicode_state) & layout.unicode_kind_mask) >> 2
+    return width if width in (1, 2, 4) else 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def text_start(memory: Memory, layout: Layout, place: cython.longlong) -> cython.longlong:
+    """Buffer offset of the characters of the ``str`` at this buffer offset; -1 if they are not all there."""
     state: cython.longlong = memory.signed32(place + layout.unicode_state)
     length: cython.ulonglong = memory.at(place + layout.unicode_length)
-    width: cython.longlong = (state & layout.unicode_kind_mask) >> 2
+    width: cython.longlong = text_width(memory, layout, place)
     start: cython.longlong
-    i: cython.longlong
-    none: cython.ulonglong = ~cython.cast(cython.ulonglong, 0)
-    if length > cython.cast(cython.ulonglong, LONGEST) or width not in (1, 2, 4):
-        return none
+    if width == 0 or length > cython.cast(cython.ulonglong, memory.size):
+        return -1
     if not state & layout.unicode_compact_mask:
         start = memory.span(memory.at(place + layout.unicode_data), length * width)
     elif state & layout.unicode_ascii_mask:
         start = place + layout.unicode_ascii_sizeof
     else:
         start = place + layout.unicode_compact_sizeof
-    if start < 0 or start + cython.cast(cython.longlong, length) * width > memory.size:
-        return none
+    return -1 if start + cython.cast(cython.longlong, length) * width > memory.size else start
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def mask_text(memory: Memory, layout: Layout, hasher: Blake2b, place: cython.longlong) -> cython.ulonglong:
+    length: cython.ulonglong = memory.at(place + layout.unicode_length)
+    width: cython.longlong = text_width(memory, layout, place)
+    start: cython.longlong
+    i: cython.longlong
+    if length > cython.cast(cython.ulonglong, LONGEST):
+        return ~cython.cast(cython.ulonglong, 0)
+    start = text_start(memory, layout, place)
+    if start < 0:
+        return ~cython.cast(cython.ulonglong, 0)
     hasher.begin()
     for i in range(cython.cast(cython.longlong, length)):
         if width == 1:
