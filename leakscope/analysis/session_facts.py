@@ -12,6 +12,7 @@ from leakscope.errors import InputError
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int32s, Sessions
 from leakscope.graph.kinds import Fact, Node
 from leakscope.graph.navigation import rows_of
+from leakscope.sessions.rules import CATEGORIES
 
 Bools = npt.NDArray[np.bool_]
 
@@ -144,6 +145,20 @@ def session_facts(graph: HeapGraph, nodes: Int32s, witnesses: Sequence[Witness] 
         hung=(facts & Fact.CLOSING != 0) & (quiet >= HUNG_S),
         uncollected=graph.flags[nodes] & Node.GARBAGE != 0,
     )
+
+
+def category_of_rows(graph: HeapGraph) -> Int32s:
+    """By row of ``graph.sessions``: the index in ``CATEGORIES`` of its rule; empty where there are none."""
+    if graph.sessions is None:
+        return np.empty(0, dtype=np.int32)
+    rules, inverse = np.unique(graph.sessions.rule, return_inverse=True)
+    said = graph.facts.get("rules")
+    rules_told = [rule for rule in said if isinstance(rule, dict)] if isinstance(said, list) else []
+    by_name = {rule.get("name"): rule.get("category") for rule in rules_told}
+    categories = [by_name.get(graph.names[rule]) for rule in rules.tolist()]
+    numbers = [CATEGORIES.index(name) if name in CATEGORIES else 0 for name in categories]
+    result: Int32s = np.array(numbers, dtype=np.int32)[inverse]
+    return result
 
 
 def _seen(graph: HeapGraph, nodes: Int32s, row: Int32s, seen: Witness) -> Bools:

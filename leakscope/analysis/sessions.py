@@ -13,7 +13,7 @@ from leakscope.analysis.chains import clusters_of
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import Paths, find_paths, fingerprint
 from leakscope.analysis.select import instances_of, named, with_subclasses
-from leakscope.analysis.session_facts import Bools, SessionFacts, Witness, session_facts
+from leakscope.analysis.session_facts import Bools, SessionFacts, Witness, category_of_rows, session_facts
 from leakscope.findings.sessions import SessionClass, SessionItem, SessionReport
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Fact, Node
@@ -101,7 +101,7 @@ def _all_nodes(graph: HeapGraph, class_glob: str | None, categories: Sequence[st
     if class_glob is not None:
         return _fit(graph, instances_of(graph, class_glob))
     if graph.sessions is not None:
-        of_category = np.isin(_category_of_rows(graph), [CATEGORIES.index(name) for name in categories])
+        of_category = np.isin(category_of_rows(graph), [CATEGORIES.index(name) for name in categories])
         nodes: Int32s = graph.sessions.node[of_category]
         return nodes
     says = np.array([says_session(name) for name in graph.types.name], dtype=np.bool_)
@@ -114,25 +114,12 @@ def _fit(graph: HeapGraph, nodes: Int32s) -> Int32s:
     return fit
 
 
-def _category_of_rows(graph: HeapGraph) -> Int32s:
-    """By row of ``graph.sessions``: the index in ``CATEGORIES`` of its rule."""
-    assert graph.sessions is not None
-    rules, inverse = np.unique(graph.sessions.rule, return_inverse=True)
-    said = graph.facts.get("rules")
-    rules_told = [rule for rule in said if isinstance(rule, dict)] if isinstance(said, list) else []
-    by_name = {rule.get("name"): rule.get("category") for rule in rules_told}
-    categories = [by_name.get(graph.names[rule]) for rule in rules.tolist()]
-    numbers = [CATEGORIES.index(name) if name in CATEGORIES else 0 for name in categories]
-    result: Int32s = np.array(numbers, dtype=np.int32)[inverse]
-    return result
-
-
 def _others(graph: HeapGraph, categories: Sequence[str]) -> tuple[tuple[str, int], ...]:
     """What rules found of other categories, live ones only."""
     if graph.sessions is None:
         return ()
     live = graph.flags[graph.sessions.node] & Node.GARBAGE == 0
-    counts = np.bincount(_category_of_rows(graph)[live], minlength=len(CATEGORIES)).tolist()
+    counts = np.bincount(category_of_rows(graph)[live], minlength=len(CATEGORIES)).tolist()
     return tuple((name, n) for name, n in zip(CATEGORIES, counts, strict=True) if n and name not in categories)
 
 
