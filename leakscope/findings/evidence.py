@@ -1,0 +1,44 @@
+"""What the process itself shows beside its heap. Sizes are bytes; None is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SocketHolders:
+    """Sockets in one state that belong to objects of one class."""
+
+    state: str
+    class_: str
+    """Of the owners; of the sockets themselves where nothing owns them."""
+    sockets: int
+    holders: int
+    """How many owners they have together."""
+
+
+@dataclass(frozen=True)
+class ProcessEvidence:
+    """Numbers of the kernel from the moment after the capture, and what the heap says to them."""
+
+    live_heap_bytes: int
+    """Of all objects that something reaches."""
+    garbage_heap_bytes: int
+    rss_bytes: int | None = None
+    pss_bytes: int | None = None
+    uss_bytes: int | None = None
+    anonymous_bytes: int | None = None
+    """The resident part that is not the content of a file: heaps, stacks, data."""
+    swap_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    """The tightest limit of its control groups."""
+    memory_used_bytes: int | None = None
+    """By all processes under that limit."""
+    threads: int | None = None
+    descriptors: dict[str, int] | None = None
+    """By kind: ``sockets``, ``pipes``, ``files``, ``devices``, ``kernel`` (epoll, events, timers)."""
+    descriptors_limit: int | None = None
+    sockets: dict[str, int] | None = None
+    """By state: those of TCP (``CLOSE_WAIT``), else ``udp``, ``unix``, ``other``."""
+    held: tuple[SocketHolders, ...] = ()
+    """Most sockets first; those that only C code knows are in ``sockets`` alone."""
