@@ -17,7 +17,7 @@ ALLOWED_ROOMS: dict[str, set[str]] = {
     "cpython": {"target", "graph", "kernels", "errors"},
     "graph": set(),
     "formats": {"graph", "errors"},
-    "sessions": {"graph", "errors"},
+    "sessions": {"graph", "kernels", "errors"},
     "analysis": {"graph", "sessions", "findings", "kernels", "errors"},
     "findings": set(),
     "render": {"findings"},
@@ -41,6 +41,7 @@ ONLY_IN: dict[str, set[str]] = {
     "elftools": {"target"},
     "psutil": {"target"},
     "cython": {"kernels"},
+    "tomli": {"sessions"},
     "numpy": {"target", "cpython", "graph", "formats", "sessions", "analysis", "kernels"},
 }
 """Every import from outside the standard library, and ctypes; a library that is not named here is refused."""

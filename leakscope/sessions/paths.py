@@ -1,0 +1,107 @@
+"""Follows paths through the graph, for many objects at once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscope.graph.heap import HeapGraph, Int32s
+from leakscope.graph.kinds import Ref
+from leakscope.graph.names import NAMED
+from leakscope.graph.values import Value, Values, ValueSource
+from leakscope.kernels.edges import Edges
+from leakscope.kernels.fields import follow, follow_index, follow_key, follow_kind, keys_of
+from leakscope.sessions.lineage import Lineage
+from leakscope.sessions.steps import Index, Key, Name, Path, Step, Steps
+
+Bools = npt.NDArray[np.bool_]
+PLAIN = (Value.NONE, Value.BOOL, Value.INT, Value.FLOAT, Value.TEXT, Value.BYTES)
+"""What is taken from a class if an instance has no such attribute; a property or a slot is no value."""
+
+
+class Heap:
+    """A graph, what its objects are worth, and what is worked out once for all rules."""
+
+    def __init__(self, graph: HeapGraph, source: ValueSource) -> None:
+        self.graph = graph
+        self.source = source
+        self.edges = Edges(graph.first_ref, graph.target, graph.kind, list(Ref))
+        self.lineage = Lineage(graph)
+        self._defaults: dict[int, Int32s] = {}
+
+    @cached_property
+    def name_number(self) -> dict[str, int]:
+        """Index into ``graph.names`` by text."""
+        return {name: number for number, name in enumerate(self.graph.names)}
+
+    def is_a(self, nodes: Int32s, class_name: str) -> Bools:
+        """Whether each node's class is, or derives from, the one of that full name; false for node -1."""
+        result: Bools = self.lineage.below(class_name)[self.graph.type[nodes]] & (nodes >= 0)
+        return result
+
+    def step(self, nodes: Int32s, step: Step) -> Int32s:
+        """By node: where one step leads, -1 for nowhere."""
+        if isinstance(step, Name):
+            return self._attribute(nodes, step.text)
+        if isinstance(step, Key):
+            return self._entry(nodes, step.text)
+        if isinstance(step, Index):
+            return follow_index(self.edges, self.graph.label, nodes, step.position)
+        return self.referents(nodes)
+
+    def referents(self, nodes: Int32s) -> Int32s:
+        """What weak references refer to, -1 once it is gone."""
+        found = follow_kind(self.edges, self.graph.label, nodes, Ref.WEAK)
+        gone = self.source.values(found).kind == Value.NONE
+        return np.where(gone, np.int32(-1), found)
+
+    def _attribute(self, nodes: Int32s, name: str) -> Int32s:
+        number = self.name_number.get(name)
+        if number is None:
+            return np.full(len(nodes), -1, dtype=np.int32)
+        found = follow(self.edges, self.graph.label, nodes, number, NAMED)
+        lacking = np.flatnonzero((found < 0) & (nodes >= 0))
+        if len(lacking):
+            found[lacking] = self._class_default(number)[self.graph.type[nodes[lacking]]]
+        return found
+
+    def _class_default(self, number: int) -> Int32s:
+        """By type: the plain value that its class, or the first of its bases with this name, gives to instances."""
+        if number not in self._defaults:
+            graph = self.graph
+            held = follow(self.edges, graph.label, graph.types.node, number, (Ref.GLOBAL,))
+            inherited = self.lineage.first_with(held)
+            plain = np.isin(self.source.values(inherited).kind, PLAIN)
+            self._defaults[number] = np.where(plain, inherited, np.int32(-1))
+        return self._defaults[number]
+
+    def _entry(self, nodes: Int32s, text: str) -> Int32s:
+        keys = keys_of(self.edges, self.graph.label, nodes)
+        is_key = np.zeros(self.graph.objects, dtype=np.uint8)
+        is_key[keys[self.source.same_text(keys, [text]) == 0]] = 1
+        return follow_key(self.edges, self.graph.label, nodes, is_key)
+
+
+class Objects:
+    """Some objects of a heap, and where paths lead from them; each beginning of a path is followed once."""
+
+    def __init__(self, heap: Heap, nodes: Int32s) -> None:
+        self.heap = heap
+        self.nodes = nodes
+        self._reached: dict[Steps, Int32s] = {(): nodes}
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def at(self, steps: Steps) -> Int32s:
+        """By object: the node that ``steps`` lead to, -1 for nowhere."""
+        if steps not in self._reached:
+            self._reached[steps] = self.heap.step(self.at(steps[:-1]), steps[-1])
+        return self._reached[steps]
+
+    def values(self, path: Path) -> Values:
+        """By object: what stands at the end of ``path``."""
+        nodes = self.at(path.steps)
+        return self.heap.source.c_numbers(nodes, path.number) if path.number else self.heap.source.values(nodes)
