@@ -135,7 +135,8 @@ class HeapGraph:
     bounds: Bounds | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     """Capture facts, JSON values only: pid, runtime, version, captured_at, started_at, strategy, pause_ms,
-    copied_bytes, elapsed_s, hostname-free; ``warnings`` is a list of lines."""
+    copied_bytes, elapsed_s, hostname-free; ``warnings`` is a list of lines. Of CPython also ``monotonic_at``
+    and ``boottime_at`` (the target's clocks at captured_at), ``utc_offset_s`` (of its local time); null: unknown."""
 
     @property
     def objects(self) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from leakscope.errors import AttachError, TargetGoneError, UsageError
+from leakscope.target.clocks import Moment, now, read_clocks
 from leakscope.target.copy import Copied, Room, copy_ranges, pack, total_bytes
 from leakscope.target.elf import HEADER_BYTES, Headers, parse_headers
 from leakscope.target.image import PAGE_BYTES, CaptureFacts, LoadedModule, MemoryImage, StoppedThread
@@ -34,6 +34,7 @@ _MOST_ENLARGEMENTS = 3
 class _Taken:
     """What was read while the target stood: the list of mappings and which ranges were copied."""
 
+    moment: Moment
     mappings: list[Mapping]
     ranges: Ranges
     unreadable: list[tuple[int, int]]
@@ -60,11 +61,10 @@ def capture(pid: int, pause: str = "copy", progress: Progress | None = None) -> 
         report("prepare", 0.1)
         taker = _Taker(identity, residency, helper)
         report("copy", 0.5)
-        captured_at = time.time()
         taken, stood, pause_s = taker.take_stopped() if pause == "copy" else taker.take_running()
     report("pack", 0.9)
     copied = pack(taken.ranges, taken.room, taken.unreadable)
-    image = _image(identity, version, taken, stood, copied, taker, (pause, pause_s, captured_at))
+    image = _image(identity, version, taken, stood, copied, taker, (pause, pause_s))
     report("done", 1.0)
     return image
 
@@ -124,6 +124,7 @@ class _Taker:
     def _take(self, check: Callable[[], None]) -> _Taken | int:
         """Copies; or returns how many bytes the buffer needs, if it is too small."""
         pid = self.identity.pid
+        moment = now()
         with access(pid):
             if read_stat(pid).started != self.identity.stat.started:
                 raise gone(pid)
@@ -135,7 +136,7 @@ class _Taker:
             if total > len(self._room.bytes):
                 return total
             unreadable = copy_ranges(pid, ranges, self._room.bytes, self._helper, check)
-        return _Taken(mappings, ranges, unreadable, self._room)
+        return _Taken(moment, mappings, ranges, unreadable, self._room)
 
     def _ranges(self, mappings: Sequence[Mapping]) -> Ranges:
         areas = [(mapping.start, mapping.end) for mapping in mappings if mapping.is_own_memory]
@@ -207,17 +208,21 @@ def _image(
     stood: tuple[StoppedThread, ...],
     copied: Copied,
     taker: _Taker,
-    timing: tuple[str, float, float],
+    pause: tuple[str, float],
 ) -> MemoryImage:
-    strategy, pause_s, captured_at = timing
+    strategy, pause_s = pause
+    clocks = read_clocks(identity.pid, taken.moment)
     facts = CaptureFacts(
         pid=identity.pid,
-        captured_at=captured_at,
+        captured_at=taken.moment.epoch,
         strategy=strategy,
         pause_ms=pause_s * 1000,
         copied_bytes=len(copied.buffer),
         started_at=started_at(identity.stat),
         warnings=tuple(_warnings(strategy, copied)),
+        monotonic_at=clocks.monotonic_at,
+        boottime_at=clocks.boottime_at,
+        utc_offset_s=clocks.utc_offset_s,
     )
     return MemoryImage(
         buffer=copied.buffer,

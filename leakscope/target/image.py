@@ -54,8 +54,14 @@ class CaptureFacts:
     """From the first thread stopped to the last let go; 0 for ``none``."""
     copied_bytes: int
     started_at: float
-    """Epoch seconds at which the process began."""
+    """Epoch seconds at which the process began, to 0.01 s."""
     warnings: tuple[str, ...]
+    monotonic_at: float | None = None
+    """What the target's own CLOCK_MONOTONIC showed at ``captured_at``, in seconds; None where unknown."""
+    boottime_at: float | None = None
+    """The same of CLOCK_BOOTTIME."""
+    utc_offset_s: float | None = None
+    """Seconds east of UTC of the target's local time at ``captured_at``; None where unknown."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leakscope.errors import AttachError, NoRightsError, TargetGoneError
+from leakscope.target.clocks import epoch_of_start
 
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h
 _GONE = (errno.ENOENT, errno.ESRCH)
@@ -97,8 +98,5 @@ def hurried() -> Iterator[None]:
 
 
 def started_at(stat: Stat) -> float:
-    """Epoch seconds at which the process began."""
-    for line in Path("/proc/stat").read_text().splitlines():
-        if line.startswith("btime "):
-            return int(line.split()[1]) + stat.started / os.sysconf("SC_CLK_TCK")
-    return 0.0
+    """Epoch seconds at which the process began, to 0.01 s."""
+    return epoch_of_start(stat.started)
