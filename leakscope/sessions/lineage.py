@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Ref
+from leakscope.graph.names import NAMED
 from leakscope.graph.navigation import references_of
 
 Bools = npt.NDArray[np.bool_]
@@ -90,7 +91,7 @@ def _by_mro(graph: HeapGraph) -> tuple[Int32s, Int32s]:
     row_of_node = np.full(graph.objects, -1, dtype=np.int32)
     row_of_node[graph.types.node[with_node]] = with_node
     holder, position = references_of(graph, graph.types.node[with_node])
-    is_mro = (graph.kind[position] == Ref.INTERNAL) & (graph.label[position] == graph.names.index(MRO))
+    is_mro = np.isin(graph.kind[position], NAMED) & (graph.label[position] == graph.names.index(MRO))
     of_tuple = np.full(graph.objects, -1, dtype=np.int32)
     of_tuple[graph.target[position[is_mro]]] = row_of_node[holder[is_mro]]
     order, entry = references_of(graph, graph.target[position[is_mro]])
