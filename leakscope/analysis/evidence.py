@@ -10,7 +10,7 @@ import numpy as np
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.owners import owners_of
 from leakscope.analysis.select import named, with_subclasses
-from leakscope.findings.evidence import ProcessEvidence, SocketHolders
+from leakscope.findings.evidence import Expected, ProcessEvidence, SocketHolders
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Node
 from leakscope.graph.values import ValueSource
@@ -49,9 +49,12 @@ def process_evidence(graph: HeapGraph, index: HeapIndex | None = None) -> Proces
     if not isinstance(told, dict):
         return None
     garbage = graph.flags & Node.GARBAGE != 0
+    live_bytes, garbage_bytes = int(graph.own_size[~garbage].sum()), int(graph.own_size[garbage].sum())
+    own = _count(told.get("anonymous_bytes"))
     evidence = ProcessEvidence(
-        live_heap_bytes=int(graph.own_size[~garbage].sum()),
-        garbage_heap_bytes=int(graph.own_size[garbage].sum()),
+        live_heap_bytes=live_bytes,
+        garbage_heap_bytes=garbage_bytes,
+        other_bytes=None if own is None else max(0, own - live_bytes - garbage_bytes),
         rss_bytes=_count(told.get("rss_bytes")),
         pss_bytes=_count(told.get("pss_bytes")),
         uss_bytes=_count(told.get("uss_bytes")),
@@ -65,6 +68,24 @@ def process_evidence(graph: HeapGraph, index: HeapIndex | None = None) -> Proces
         sockets=_counts(told.get("sockets")),
     )
     return evidence if index is None else dataclasses.replace(evidence, held=_held(index, told.get("socket_objects")))
+
+
+def expected_gone(graph: HeapGraph) -> tuple[Expected, ...]:
+    """What ``expect_gone`` waits for in vain and otherwise, as ``sessions.expected`` counted it; most due first."""
+    told = graph.facts.get("expected")
+    rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
+    return tuple(_expected(row) for row in rows[:MOST_ROWS])
+
+
+def _expected(row: dict[str, Any]) -> Expected:
+    reason, overdue = row.get("reason"), row.get("overdue_s")
+    return Expected(
+        reason=reason if isinstance(reason, str) else None,
+        class_=str(row.get("class")),
+        waiting=_count(row.get("waiting")) or 0,
+        due=_count(row.get("due")) or 0,
+        overdue_s=float(overdue) if isinstance(overdue, int | float) and not isinstance(overdue, bool) else None,
+    )
 
 
 def _count(value: Any) -> int | None:

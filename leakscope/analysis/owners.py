@@ -16,6 +16,7 @@ HUB = 16
 """What has more referrers belongs to nobody in particular: an event loop, a pool, a selector."""
 MOST_PAIRS = 1 << 20
 """Ways up that are followed at once; whatever the heap, it ends."""
+CONTAINERS = frozenset({"dict", "list", "tuple", "set", "frozenset", "collections.deque", "collections.OrderedDict"})
 _NEVER = 0
 _STDLIB = 1
 _OWN = 2
@@ -44,7 +45,8 @@ def _ranks(graph: HeapGraph) -> npt.NDArray[np.int8]:
     by_origin = np.full(len(Origin), _NEVER, dtype=np.int8)
     by_origin[[Origin.USER, Origin.THIRD_PARTY, Origin.STDLIB]] = _OWN, _OWN, _STDLIB
     rank: npt.NDArray[np.int8] = by_origin[graph.types.origin][graph.type]
-    rank[graph.flags & (Node.CLASS | Node.MODULE | Node.FRAME) != 0] = _NEVER
+    builtin = np.array(["." not in name or name in CONTAINERS for name in graph.types.name], dtype=np.bool_)
+    rank[builtin[graph.type] | (graph.flags & (Node.CLASS | Node.MODULE | Node.FRAME) != 0)] = _NEVER
     if graph.sessions is not None:
         rank[graph.sessions.node] = _OWN
     return rank
@@ -74,16 +76,43 @@ def _dominating(index: HeapIndex, parts: Int32s, rank: npt.NDArray[np.int8]) -> 
 def _referring(graph: HeapGraph, parts: Int32s, rank: npt.NDArray[np.int8]) -> Int32s:
     """By part: the nearest owner of the first rank among who refers to it, at most ``REFERRERS_UP`` away; -1 none."""
     owner = np.full(len(parts), -1, dtype=np.int32)
+    passes = _passable(graph, rank)
     entry, node = np.arange(len(parts)), parts.astype(np.int64)
     for _ in range(REFERRERS_UP):
         entry, node = _one_up(graph, entry, node)
         own = rank[node] == _OWN
-        owner[entry[own][::-1]] = node[own][::-1]
-        further = (owner[entry] < 0) & (graph.flags[node] & (Node.CLASS | Node.MODULE | Node.FRAME) == 0)
+        reached = np.zeros(len(parts), dtype=np.bool_)
+        reached[entry[own]] = True
+        _settle(graph, owner, entry[own], node[own])
+        further = ~reached[entry] & passes[node]
         entry, node = entry[further], node[further]
         if not 0 < len(node) <= MOST_PAIRS:
             break
     return owner
+
+
+def _settle(graph: HeapGraph, owner: Int32s, entry: npt.NDArray[np.int64], node: npt.NDArray[np.int64]) -> None:
+    """Of several that are equally near: a session first. Two of one class share the part, so it is neither's."""
+    _, group, count = np.unique(np.stack([entry, graph.type[node]]), axis=1, return_inverse=True, return_counts=True)
+    single = count[group.reshape(-1)] == 1
+    entry, node = entry[single], node[single]
+    is_session = np.zeros(len(node), dtype=np.bool_)
+    if graph.sessions is not None:
+        is_session = np.isin(node, graph.sessions.node)
+    order = np.lexsort((-node, is_session))
+    owner[entry[order]] = node[order]
+
+
+def _passable(graph: HeapGraph, rank: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+    """By node: whether what it refers to may belong to who refers to it: containers and instances.
+
+    Not the namespace of a module or class, and not functions, cells and frames: they refer to what they use.
+    """
+    contains = np.array([name in CONTAINERS for name in graph.types.name], dtype=np.bool_)
+    passes: npt.NDArray[np.bool_] = contains[graph.type] | (rank > _NEVER)
+    named = np.flatnonzero(graph.kind == Ref.GLOBAL)
+    passes[np.searchsorted(graph.first_ref, named, side="right") - 1] = False
+    return passes
 
 
 def _one_up(

@@ -24,6 +24,8 @@ class ProcessEvidence:
     live_heap_bytes: int
     """Of all objects that something reaches."""
     garbage_heap_bytes: int
+    other_bytes: int | None = None
+    """Of the process's own resident memory: what is no Python object, so C's, or freed and not given back."""
     rss_bytes: int | None = None
     pss_bytes: int | None = None
     uss_bytes: int | None = None
@@ -42,3 +44,18 @@ class ProcessEvidence:
     """By state: those of TCP (``CLOSE_WAIT``), else ``udp``, ``unix``, ``other``."""
     held: tuple[SocketHolders, ...] = ()
     """Most sockets first; those that only C code knows are in ``sockets`` alone."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Objects of one class that ``expect_gone`` was told of for one reason, and that are still there."""
+
+    reason: str | None
+    """As it stands in the code; a hash if it was put together at run time; None if there is none."""
+    class_: str
+    waiting: int
+    """All that are still there."""
+    due: int
+    """Those that should be gone by now."""
+    overdue_s: float | None
+    """For how long the first of them should be; None where none is due."""
