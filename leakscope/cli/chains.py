@@ -13,6 +13,7 @@ from leakscope.cli.options import (
     NoColorOption,
     PauseOption,
     RevealOption,
+    RulesOption,
     SourceArgument,
 )
 from leakscope.cli.output import emit, emit_json, screen
@@ -32,6 +33,7 @@ def chains(
     limit: LimitOption = 20,
     pause: PauseOption = None,
     reveal: RevealOption = False,
+    rules: RulesOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -53,7 +55,7 @@ def chains(
     from leakscope.analysis.index import HeapIndex
     from leakscope.render import documents, text
 
-    clusters = find(HeapIndex(open_graph(source, pause, reveal)), class_, at, id_, limit)
+    clusters = find(HeapIndex(open_graph(source, pause, reveal, rules)), class_, at, id_, limit)
     if json:
         emit_json(documents.chains(source, clusters))
     else:

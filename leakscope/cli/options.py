@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -57,6 +58,15 @@ IdOption = Annotated[
     str | None,
     typer.Option(
         "--id", metavar="ID", help="Only sessions with this id, or with this mask of it, as in #1a2b3c4d5e6f."
+    ),
+]
+RulesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rules",
+        metavar="FILE",
+        help="Session rules (TOML) that come before all others. With a PID; repeatable.",
+        show_default=False,
     ),
 ]
 LimitOption = Annotated[int, typer.Option(metavar="N", min=1, help="Show at most this many rows.")]

@@ -18,6 +18,7 @@ from leakscope.cli.options import (
     Pause,
     PauseOption,
     RevealOption,
+    RulesOption,
     SourceArgument,
 )
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
@@ -72,6 +73,7 @@ def sessions(
     limit: LimitOption = 50,
     pause: PauseOption = None,
     reveal: RevealOption = False,
+    rules: RulesOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -104,8 +106,8 @@ def sessions(
         flagged=flagged,
         id=id_,
     )
-    witnesses = [_first_look(source, watch, pause, reveal)] if watch is not None else []
-    graph = open_graph(source, pause, reveal)
+    witnesses = [_first_look(source, watch, pause, reveal, rules)] if watch is not None else []
+    graph = open_graph(source, pause, reveal, rules)
     witnesses += [_load_witness(graph, path) for path in earlier or []]
     report = session_report(HeapIndex(graph), wanted, limit, witnesses)
     if json:
@@ -121,7 +123,7 @@ def _fails(report: SessionReport, wanted: Wanted) -> bool:
     return bool(report.total) if any(each is not None for each in filters) else bool(report.flagged)
 
 
-def _first_look(source: str, wait_s: float, pause: Pause | None, reveal: bool) -> Witness:
+def _first_look(source: str, wait_s: float, pause: Pause | None, reveal: bool, rules: list[Path] | None) -> Witness:
     """Looks once and waits."""
     from leakscope.analysis.session_facts import witness
 
@@ -130,7 +132,7 @@ def _first_look(source: str, wait_s: float, pause: Pause | None, reveal: bool) -
             f"--watch goes with a PID; {source} is a file",
             "Two files are compared by: leakscope sessions NEWER --earlier OLDER",
         )
-    seen = witness(open_graph(source, pause, reveal), "the first look")
+    seen = witness(open_graph(source, pause, reveal, rules), "the first look")
     began, report = time.monotonic(), progress()
     while (waited := time.monotonic() - began) < wait_s:
         report(f"watching for {wait_s:g} s", waited / wait_s)

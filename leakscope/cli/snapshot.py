@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leakscope.cli.options import JsonOption, NoColorOption, Pause, PauseOption, PidArgument, RevealOption
+from leakscope.cli.options import JsonOption, NoColorOption, Pause, PauseOption, PidArgument, RevealOption, RulesOption
 from leakscope.cli.output import check_writable, emit, emit_json, screen
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def snapshot(
     ] = None,
     pause: PauseOption = None,
     reveal: RevealOption = False,
+    rules: RulesOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -51,21 +53,23 @@ def snapshot(
 
     from leakscope.render import documents, text
 
-    facts = take(pid, path, pause, reveal)
+    facts = take(pid, path, pause, reveal, rules)
     if json:
         emit_json(documents.snapshot(str(pid), facts))
     else:
         emit(text.snapshot(facts, screen(no_color)))
 
 
-def take(pid: int, path: Path, pause: Pause | None = None, reveal: bool = False) -> Snapshot:
+def take(
+    pid: int, path: Path, pause: Pause | None = None, reveal: bool = False, rules: Sequence[Path] | None = None
+) -> Snapshot:
     """Capture ``pid`` into ``path``; raises ``AttachError`` or ``InputError``."""
     from leakscope.analysis.describe import describe
     from leakscope.cli.source import capture_graph
     from leakscope.formats.leakscope_file import save
 
     began = time.monotonic()
-    graph = capture_graph(pid, pause, reveal)
+    graph = capture_graph(pid, pause, reveal, rules)
     save(graph, path)
     return dataclasses.replace(describe(graph, str(path)), elapsed_s=round(time.monotonic() - began, 3))
 

@@ -74,7 +74,7 @@ def arranged(files: Iterable[RuleFile]) -> RuleSet:
         problems += file.problems
     known = [rule.name for rule in rules]
     problems += [
-        RuleProblem(source, name, f"is disabled, and no later rule is called so{nearest(name, known)}")
+        RuleProblem(source, "", f"disables {name!r}, but no later rule is called so{nearest(name, known)}")
         for name, source in unused.items()
     ]
     return RuleSet(tuple(rules), tuple(problems), tuple(disabled))
