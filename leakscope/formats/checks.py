@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.formats.layout import MAX_OWN_BYTES, MAX_ROWS
-from leakscope.graph.heap import HeapGraph, Int8s, Int32s, Types
-from leakscope.graph.kinds import Origin, Ref, Root
+from leakscope.formats.layout import MAX_OWN_BYTES, MAX_ROWS, MAX_SECONDS
+from leakscope.graph.heap import Bounds, Floats, HeapGraph, Int8s, Int32s, Sessions, Types
+from leakscope.graph.kinds import Fact, Origin, Ref, Root
+from leakscope.graph.values import UNKNOWN_MASK
 
 _SLICE = 1 << 20
 _NAMED = (Ref.INTERNAL, Ref.ATTR, Ref.LOCAL, Ref.CELL, Ref.GLOBAL)
 _COUNTED = (Ref.INDEX, Ref.STACK)
+_MASK_END = 1 << 48
+_FACTS_END = 2 * max(Fact)
 
 
 class BadGraph(ValueError):  # noqa: N818 - says what is wrong, raised on both sides of the file
@@ -42,6 +45,10 @@ def check(graph: HeapGraph) -> None:
     _require(_in_runs(roots.kind, len(Root)), "roots.kind out of range or order")
     for table, origin in (("types", graph.types.origin), ("frames", frames.origin), ("roots", roots.origin)):
         _require(_within(origin, 0, len(Origin)), f"{table}.origin out of range")
+    if graph.sessions is not None:
+        _check_sessions(graph.sessions, objects, names)
+    if graph.bounds is not None:
+        _check_bounds(graph.bounds, objects)
 
 
 def _require(holds: bool, problem: str) -> None:
@@ -49,7 +56,7 @@ def _require(holds: bool, problem: str) -> None:
         raise BadGraph(problem)
 
 
-def _within(values: npt.NDArray[Any], low: int, end: int) -> bool:
+def _within(values: npt.NDArray[Any], low: float, end: float) -> bool:
     return len(values) == 0 or bool(values.min() >= low and values.max() < end)
 
 
@@ -65,6 +72,30 @@ def _in_runs(kind: Int8s, kinds: int) -> bool:
     """Whether equal values lie together."""
     starts = np.count_nonzero(kind[1:] != kind[:-1]) + 1 if len(kind) else 0
     return _within(kind, 0, kinds) and starts == len(np.unique(kind))
+
+
+def _check_sessions(sessions: Sessions, objects: int, names: int) -> None:
+    _require(_rows_fit(sessions.node, objects), "sessions.node out of range or order")
+    _require(_within(sessions.rule, 0, names), "sessions.rule out of range")
+    for column in ("id_name", "created_from", "state"):
+        _require(_within(getattr(sessions, column), -1, names), f"sessions.{column} out of range")
+    known = sessions.id[sessions.id != np.uint64(UNKNOWN_MASK)]
+    _require(_within(known, 0, _MASK_END), "sessions.id is no mask")
+    for column in ("created", "used", "expires"):
+        _require(_are_times(getattr(sessions, column), -MAX_SECONDS), f"sessions.{column} is no time")
+    _require(_are_times(sessions.ttl, 0.0), "sessions.ttl is no duration")
+    _require(_within(sessions.facts, 0, _FACTS_END), "sessions.facts out of range")
+
+
+def _check_bounds(bounds: Bounds, objects: int) -> None:
+    _require(_rows_fit(bounds.node, objects), "bounds.node out of range or order")
+    _require(_within(bounds.limit, 0, MAX_ROWS), "bounds.limit out of range")
+
+
+def _are_times(values: Floats, least: float) -> bool:
+    """Whether all are seconds from ``least`` to ``MAX_SECONDS``, or NaN."""
+    known = values[~np.isnan(values)]
+    return _within(known, least, MAX_SECONDS)
 
 
 def _check_types(types: Types, objects: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from leakscope.errors import InputError
-from leakscope.formats.layout import MAX_META_BYTES, MAX_ROWS, META, SCHEMA, TABLES, members
+from leakscope.formats.layout import MAX_META_BYTES, MAX_ROWS, META, OPTIONAL, SCHEMA, members, tables_of
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _RETAKE = "take the snapshot again: leakscope snapshot PID"
@@ -45,6 +45,8 @@ class Meta:
     rows: dict[str, int]
     """Length of each table."""
     facts: dict[str, Any]
+    without: tuple[str, ...]
+    """Which of the ``OPTIONAL`` tables the heap was read without."""
 
 
 @contextlib.contextmanager
@@ -100,13 +102,14 @@ def _not_a_snapshot(path: Path) -> InputError:
 
 
 def open_members(file: BinaryIO) -> zipfile.ZipFile:
-    """The container, if it has the expected members and stores them plainly. Raises as zipfile does."""
+    """The container, if it has a ``meta.json`` and stores its members plainly. Raises as zipfile does."""
     container = zipfile.ZipFile(file)
     listed = container.infolist()
     names = [info.filename for info in listed]
-    if names != members():
-        missing = [name for name in members() if name not in names]
-        raise Damaged(f"member {missing[0]} is missing" if missing else "unexpected members")
+    if META not in names:
+        raise Damaged(f"member {META} is missing")
+    if len(set(names)) < len(names):
+        raise Damaged("unexpected members")
     for info in listed:
         plain = info.compress_type == zipfile.ZIP_STORED and info.file_size == info.compress_size
         if not plain or info.flag_bits & 1:
@@ -115,7 +118,7 @@ def open_members(file: BinaryIO) -> zipfile.ZipFile:
 
 
 def read_meta(container: zipfile.ZipFile, path: Path) -> Meta:
-    """``meta.json``, checked; InputError if a newer leakscope wrote it."""
+    """``meta.json`` and the list of members that its schema has, checked; InputError if a newer leakscope wrote it."""
     if container.getinfo(META).file_size > MAX_META_BYTES:
         raise Damaged(f"{META} is too large")
     document = json.loads(container.read(META), parse_constant=_refuse_constant)
@@ -128,13 +131,26 @@ def read_meta(container: zipfile.ZipFile, path: Path) -> Meta:
     if schema > SCHEMA:
         message = f"{path} was written by a newer leakscope ({writer[:40]!r}, schema {schema})"
         raise InputError(message, "upgrade: pip install --upgrade leakscope-cli")
-    if schema != SCHEMA:
+    if schema < 1:
         raise Damaged(f"schema {schema} is unknown")
-    if not isinstance(rows, dict) or rows.keys() != TABLES.keys() or not all(map(_is_count, rows.values())):
+    names = container.namelist()
+    if names != members(schema):
+        missing = [name for name in members(schema) if name not in names]
+        raise Damaged(f"member {missing[0]} is missing" if missing else "unexpected members")
+    if not isinstance(rows, dict) or rows.keys() != set(tables_of(schema)) or not all(map(_is_count, rows.values())):
         raise Damaged(f"{META} gives no proper row counts")
     if not isinstance(facts, dict):
         raise Damaged(f"{META} gives no facts")
-    return Meta(schema, writer, rows, facts)
+    return Meta(schema, writer, rows, facts, _without(schema, document.get("without"), rows))
+
+
+def _without(schema: int, told: object, rows: dict[str, int]) -> tuple[str, ...]:
+    if schema == 1:
+        return OPTIONAL
+    without = tuple(table for table in OPTIONAL if isinstance(told, list) and table in told)
+    if told != list(without) or any(rows[table] for table in without):
+        raise Damaged(f"{META} does not say properly what the heap was read without")
+    return without
 
 
 def _is_count(value: object) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA = 1
-"""Raised whenever an older leakscope would misread the file."""
+SCHEMA = 2
+"""Raised whenever an older leakscope would misread the file. 1 had neither of ``OPTIONAL``."""
 
 META = "meta.json"
 MAX_META_BYTES = 1 << 24
@@ -13,6 +13,8 @@ MAX_ROWS = (1 << 31) - 1
 """Node indexes are 32-bit."""
 MAX_OWN_BYTES = 1 << 47
 """User address space of x86-64; keeps sums of sizes inside 64 bits."""
+MAX_SECONDS = 1e13
+"""300,000 years: times and durations beyond mean nothing, and ``Sessions`` has NaN for them."""
 
 
 def _columns(**types: pa.DataType) -> pa.Schema:
@@ -27,8 +29,25 @@ TABLES: dict[str, pa.Schema] = {
     "labels": _columns(node=pa.int32(), name=pa.int32()),
     "frames": _columns(node=pa.int32(), function=pa.int32(), file=pa.int32(), line=pa.int32(), origin=pa.uint8()),
     "roots": _columns(node=pa.int32(), kind=pa.uint8(), name=pa.int32(), origin=pa.uint8()),
+    "sessions": _columns(
+        node=pa.int32(),
+        rule=pa.int32(),
+        id=pa.uint64(),
+        id_name=pa.int32(),
+        created=pa.float64(),
+        created_from=pa.int32(),
+        used=pa.float64(),
+        expires=pa.float64(),
+        ttl=pa.float64(),
+        state=pa.int32(),
+        facts=pa.int32(),
+    ),
+    "bounds": _columns(node=pa.int32(), limit=pa.int64()),
 }
 """One Parquet member ``NAME.parquet`` each, in this order after ``meta.json``; no column holds nulls."""
+
+OPTIONAL = ("sessions", "bounds")
+"""Tables of what a heap may be read without: empty then, and named under ``without`` in ``meta.json``."""
 
 ASCENDING = {"address", "source"}
 """Columns stored as differences: a tenth of the size, twice the speed."""
@@ -42,9 +61,14 @@ def member_name(table: str) -> str:
     return f"{table}.parquet"
 
 
-def members() -> list[str]:
+def tables_of(schema: int) -> list[str]:
+    """The tables of a file of one of the schemas 1 to ``SCHEMA``, in file order."""
+    return [table for table in TABLES if schema > 1 or table not in OPTIONAL]
+
+
+def members(schema: int = SCHEMA) -> list[str]:
     """All members in file order."""
-    return [META, *(member_name(table) for table in TABLES)]
+    return [META, *(member_name(table) for table in tables_of(schema))]
 
 
 def decoded_limit(file_bytes: int) -> int:

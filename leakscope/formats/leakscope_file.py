@@ -13,9 +13,9 @@ from leakscope import __version__
 from leakscope.formats.atomic import replacing
 from leakscope.formats.checks import check
 from leakscope.formats.container import Damaged, Meta, as_input_error, open_members, opened, read_meta
-from leakscope.formats.layout import META, SCHEMA, TABLES, decoded_limit, member_name
+from leakscope.formats.layout import META, OPTIONAL, SCHEMA, TABLES, decoded_limit, member_name, tables_of
 from leakscope.formats.tables import Column, read_table, write_table
-from leakscope.graph.heap import Frames, HeapGraph, Int32s, Int64s, Labels, Roots, Types
+from leakscope.graph.heap import Bounds, Frames, HeapGraph, Int32s, Int64s, Labels, Roots, Sessions, Types
 
 
 def save(graph: HeapGraph, path: Path) -> None:
@@ -27,7 +27,8 @@ def save(graph: HeapGraph, path: Path) -> None:
     check(graph)
     tables = _tables_of(graph)
     rows = {table: len(next(iter(columns.values()))) for table, columns in tables.items()}
-    meta = {"format": "leakscope", "schema": SCHEMA, "leakscope": __version__, "rows": rows}
+    without = [table for table in OPTIONAL if getattr(graph, table) is None]
+    meta = {"format": "leakscope", "schema": SCHEMA, "leakscope": __version__, "rows": rows, "without": without}
     text = json.dumps({**meta, "facts": graph.facts}, allow_nan=False)
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as container:
         container.writestr(_member(META), text)
@@ -41,7 +42,7 @@ def load(path: Path) -> HeapGraph:
     with as_input_error(path), opened(path) as (file, size), open_members(file) as container:
         meta = read_meta(container, path)
         _refuse_bombs(meta, size)
-        tables = {table: _read(container, table, meta.rows[table]) for table in TABLES}
+        tables = {table: _read(container, table, meta.rows[table]) for table in tables_of(meta.schema)}
         graph = _graph_of(tables, meta)
         check(graph)
         return graph
@@ -90,10 +91,14 @@ def _tables_of(graph: HeapGraph) -> dict[str, dict[str, Column]]:
         "labels": _pick(graph.labels, "labels"),
         "frames": _pick(graph.frames, "frames"),
         "roots": _pick(graph.roots, "roots"),
+        "sessions": _pick(graph.sessions, "sessions"),
+        "bounds": _pick(graph.bounds, "bounds"),
     }
 
 
 def _pick(holder: object, table: str) -> dict[str, Column]:
+    if holder is None:
+        return {field.name: np.zeros(0, field.type.to_pandas_dtype()) for field in TABLES[table]}
     return {name: getattr(holder, name) for name in TABLES[table].names}
 
 
@@ -108,6 +113,8 @@ def _graph_of(tables: dict[str, dict[str, Any]], meta: Meta) -> HeapGraph:
         labels=Labels(**tables["labels"]),
         frames=Frames(**tables["frames"]),
         roots=Roots(**tables["roots"]),
+        sessions=None if "sessions" in meta.without else Sessions(**tables["sessions"]),
+        bounds=None if "bounds" in meta.without else Bounds(**tables["bounds"]),
         facts=meta.facts,
     )
 

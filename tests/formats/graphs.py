@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from leakscope.graph.heap import Frames, HeapGraph, Labels, Roots, Types
-from leakscope.graph.kinds import Origin, Ref, Root
+from leakscope.graph.heap import Bounds, Frames, HeapGraph, Labels, Roots, Sessions, Types
+from leakscope.graph.kinds import Fact, Origin, Ref, Root
+from leakscope.graph.values import UNKNOWN_MASK
 
 _NAMED = (Ref.INTERNAL, Ref.ATTR, Ref.LOCAL, Ref.CELL, Ref.GLOBAL)
 
@@ -37,6 +38,8 @@ def random_graph(seed: int, objects: int, references: int, names: list[str]) -> 
         labels=_label_table(dice, objects, len(names)),
         frames=_frames(dice, objects, len(names)),
         roots=_roots(dice, objects, len(names)),
+        sessions=_sessions(dice, objects, len(names)) if seed % 3 else None,
+        bounds=_bounds(dice, objects) if seed % 4 else None,
         facts={"pid": seed, "warnings": ["one", "zwei ü"], "pause_ms": 1.5, "nested": {"a": [None, True]}},
     )
 
@@ -78,6 +81,26 @@ def _roots(dice: np.random.Generator, objects: int, names: int) -> Roots:
     return Roots(nodes, kind, name, dice.integers(0, len(Origin), len(nodes)).astype(np.uint8))
 
 
+def _sessions(dice: np.random.Generator, objects: int, names: int) -> Sessions:
+    nodes = _some(dice, objects if names else 0)
+    count = len(nodes)
+    rule, id_name, created_from, state = (dice.integers(low, max(names, 1), count) for low in (0, -1, -1, -1))
+    created, used, expires, ttl = dice.uniform(0, 1e10, (4, count))
+    for column in (created, used, expires, ttl):
+        column[dice.random(count) < 0.3] = np.nan
+    mask = dice.integers(0, 1 << 48, count).astype(np.uint64)
+    mask[dice.random(count) < 0.3] = UNKNOWN_MASK
+    return Sessions(
+        nodes, rule.astype(np.int32), mask, id_name.astype(np.int32), created, created_from.astype(np.int32),
+        used, expires, ttl, state.astype(np.int32), dice.integers(0, 2 * max(Fact), count).astype(np.int32),
+    )  # fmt: skip
+
+
+def _bounds(dice: np.random.Generator, objects: int) -> Bounds:
+    nodes = _some(dice, objects)
+    return Bounds(nodes, dice.integers(0, 1 << 30, len(nodes)))
+
+
 def _some(dice: np.random.Generator, objects: int) -> Any:
     return np.flatnonzero(dice.random(objects) < 0.3).astype(np.int32)
 
@@ -105,6 +128,6 @@ def assert_equal(one: Any, other: Any, where: str = "graph") -> None:
             assert_equal(getattr(one, field.name), getattr(other, field.name), f"{where}.{field.name}")
     elif isinstance(one, np.ndarray):
         assert one.dtype == other.dtype, where
-        assert np.array_equal(one, other), where
+        assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), where
     else:
         assert one == other, where

@@ -13,7 +13,7 @@ import pytest
 
 from leakscope.errors import InputError
 from leakscope.formats.checks import check
-from leakscope.formats.layout import TABLES
+from leakscope.formats.layout import SCHEMA, TABLES
 from leakscope.formats.leakscope_file import load, load_meta
 from tests.formats.graphs import assert_equal
 from tests.formats.hostile import GRAPH, members_of, refused, with_meta, write_members
@@ -177,12 +177,12 @@ def test_compressed_members(intact: bytes, path: Path) -> None:
 
 
 def test_a_newer_schema(intact: bytes, path: Path) -> None:
-    """Says who wrote it and to upgrade; before anything else is looked at but the member list."""
+    """Says who wrote it and to upgrade; before anything else is looked at, the list of members too."""
 
     def newer(meta: dict[str, Any]) -> None:
-        meta.update(schema=2, leakscope="9.9.0", rows="another layout")
+        meta.update(schema=SCHEMA + 1, leakscope="9.9.0", rows="another layout")
 
-    write_members(path, with_meta(intact, newer))
+    write_members(path, {**with_meta(intact, newer), "more.parquet": b""})
     refusal = refused(path)
     assert "newer leakscope" in refusal.message
     assert "9.9.0" in refusal.message
@@ -208,6 +208,13 @@ def test_a_newer_schema(intact: bytes, path: Path) -> None:
         lambda meta: meta["rows"].update(objects=19_999),
         lambda meta: meta["rows"].update(references=2**31 - 1),
         lambda meta: meta["rows"].update(names=2**31 - 1),
+        lambda meta: meta.update(schema=1),
+        lambda meta: meta.pop("without"),
+        lambda meta: meta.update(without="sessions"),
+        lambda meta: meta.update(without=["sessions"]),
+        lambda meta: meta.update(without=["roots"]),
+        lambda meta: meta.update(without=[["sessions"]]),
+        lambda meta: meta["rows"].update(bounds=2**31 - 1),
     ],
 )
 def test_a_meta_that_lies(intact: bytes, path: Path, change: Callable[[dict[str, Any]], object]) -> None:

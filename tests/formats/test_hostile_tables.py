@@ -116,9 +116,30 @@ def test_another_compression(intact: bytes, path: Path) -> None:
         ("roots", "kind", 0, "kind"),
         ("roots", "name", 2, "name"),
         ("roots", "origin", 4, "origin"),
+        ("sessions", "node", 20_000, "sessions.node"),
+        ("sessions", "node", 0, "sessions.node"),
+        ("sessions", "rule", -1, "sessions.rule"),
+        ("sessions", "rule", 2, "sessions.rule"),
+        ("sessions", "id", 1 << 48, "sessions.id"),
+        ("sessions", "id", (1 << 64) - 2, "sessions.id"),
+        ("sessions", "id_name", -2, "sessions.id_name"),
+        ("sessions", "id_name", 2, "sessions.id_name"),
+        ("sessions", "created", np.inf, "sessions.created"),
+        ("sessions", "created", 1e300, "sessions.created"),
+        ("sessions", "created_from", 2, "sessions.created_from"),
+        ("sessions", "used", -np.inf, "sessions.used"),
+        ("sessions", "expires", -1e300, "sessions.expires"),
+        ("sessions", "ttl", np.inf, "sessions.ttl"),
+        ("sessions", "ttl", -1.0, "sessions.ttl"),
+        ("sessions", "state", -2, "sessions.state"),
+        ("sessions", "facts", -1, "sessions.facts"),
+        ("sessions", "facts", 1 << 30, "sessions.facts"),
+        ("bounds", "node", -1, "bounds.node"),
+        ("bounds", "limit", -1, "bounds.limit"),
+        ("bounds", "limit", 1 << 62, "bounds.limit"),
     ],
 )
-def test_an_index_out_of_range(intact: bytes, path: Path, table: str, column: str, value: int, problem: str) -> None:
+def test_an_index_out_of_range(intact: bytes, path: Path, table: str, column: str, value: float, problem: str) -> None:
     """One wrong number in an otherwise perfect file; the message names the column."""
     content = _table(intact, table)
     values = content[column].to_numpy().copy()

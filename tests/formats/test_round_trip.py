@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import zipfile
@@ -19,6 +20,7 @@ from leakscope.formats.leakscope_file import load, load_meta, save
 from leakscope.graph.heap import HeapGraph
 from leakscope.graph.kinds import Ref
 from tests.formats.graphs import assert_equal, heap_graphs, random_graph
+from tests.formats.hostile import members_of, write_members
 
 NAMES = ["name", "#1a2b3c4d5e6f", "", "ünï\U0001f409\x00", "line\nbreak"]
 
@@ -66,6 +68,32 @@ def test_lone_surrogates_are_escaped(tmp_path: Path) -> None:
     assert load(tmp_path / "s.leakscope").names == ["caf\\udce9", "plain"]
 
 
+def test_what_was_not_read_comes_back_as_none(tmp_path: Path) -> None:
+    """And what was read and found empty as an empty table."""
+    graph = random_graph(1, objects=20, references=30, names=NAMES)
+    assert graph.sessions is not None
+    empty = type(graph.sessions)(*(column[:0] for column in vars(graph.sessions).values()))
+    for sessions, bounds in itertools.product((graph.sessions, empty, None), (graph.bounds, None)):
+        told = replace(graph, sessions=sessions, bounds=bounds)
+        save(told, tmp_path / "n.leakscope")
+        assert_equal(load(tmp_path / "n.leakscope"), told)
+
+
+def test_a_file_of_schema_1_still_loads(tmp_path: Path) -> None:
+    """As leakscope 0.1 wrote it: without the tables of sessions and bounds, and without a word about them."""
+    graph = replace(random_graph(2, objects=50, references=90, names=NAMES), sessions=None, bounds=None)
+    save(graph, tmp_path / "2.leakscope")
+    members = members_of((tmp_path / "2.leakscope").read_bytes())
+    meta = json.loads(members["meta.json"])
+    del meta["without"]
+    for table in ("sessions", "bounds"):
+        del meta["rows"][table], members[f"{table}.parquet"]
+    members["meta.json"] = json.dumps({**meta, "schema": 1}).encode()
+    write_members(tmp_path / "1.leakscope", members)
+    assert_equal(load(tmp_path / "1.leakscope"), graph)
+    assert load_meta(tmp_path / "1.leakscope").without == ("sessions", "bounds")
+
+
 def test_facts_come_without_the_tables(tmp_path: Path) -> None:
     """``load_meta`` knows counts and facts."""
     graph = random_graph(4, objects=10, references=30, names=NAMES)
@@ -90,7 +118,7 @@ def test_members_are_plain_parquet(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "p.leakscope") as container:
         assert container.namelist() == members()
         assert {info.compress_type for info in container.infolist()} == {zipfile.ZIP_STORED}
-        assert json.loads(container.read("meta.json"))["schema"] == 1
+        assert json.loads(container.read("meta.json"))["schema"] == 2
         for table, schema in TABLES.items():
             content = pq.read_table(io.BytesIO(container.read(f"{table}.parquet")))
             assert content.schema.equals(schema)
