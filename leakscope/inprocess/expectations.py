@@ -39,7 +39,7 @@ def expect_gone(obj: object, reason: str = "", within: float = 0.0) -> bool:
 
     Keeps a weak reference, so nothing lives longer for it; a later call for the same object replaces the
     earlier. ``reason`` is a name for the place in your code, such as ``"logout"``; leakscope shows it only if
-    it stands in the code as it is, and its hash if it was put together at run time, since it may then hold data.
+    it stands in a function's code as it is, else its hash: what was put together at run time may hold data.
 
     Returns True; or False, with a RuntimeWarning, if ``obj`` cannot be referred to weakly (numbers, strings,
     lists, dicts, and classes with ``__slots__`` but without ``"__weakref__"``): a service never fails for it.

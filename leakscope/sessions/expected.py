@@ -20,6 +20,7 @@ EXPECTATION = "leakscope.inprocess.expectations.Expectation"
 RULE = "expect_gone"
 """The rule of those objects that no other rule claims, and where their time comes from."""
 MOST_GROUPS = 200
+CONSTANTS = frozenset({"co_consts", "__defaults__", "__kwdefaults__"})
 _LONGEST_REASON = 80
 
 
@@ -90,11 +91,12 @@ def _groups(heap: Heap, expected: Expectations, now: float) -> list[dict[str, An
     np.maximum.at(longest, group, late)
     waiting = np.bincount(group)
     due = np.bincount(group, weights=late >= 0).astype(np.int64)
-    written = np.full(len(first), -1, dtype=np.int32)
-    np.maximum.at(written, group, np.where(_is_literal(graph, expected.reason), expected.reason, -1))
+    literal = _is_literal(graph, expected.reason)
+    written = np.bincount(group, weights=literal) > 0
+    shown = expected.reason[first]
     return [
         {
-            "reason": _reason(heap, int(written[at]), keys[0, at]),
+            "reason": _reason(heap, int(shown[at]), bool(written[at]), keys[0, at]),
             "class": graph.types.name[int(keys[1, at])],
             "waiting": int(waiting[at]),
             "due": int(due[at]),
@@ -104,22 +106,19 @@ def _groups(heap: Heap, expected: Expectations, now: float) -> list[dict[str, An
     ]
 
 
-def _reason(heap: Heap, written: int, mask: np.uint64) -> str | None:
+def _reason(heap: Heap, node: int, written: bool, mask: np.uint64) -> str | None:
     """As it is if it stands in somebody's code, else masked: it may hold data. None if there is none."""
-    if written >= 0:
-        return heap.source.text(written, _LONGEST_REASON) or None
-    return None if mask == UNKNOWN_MASK else f"#{mask:012x}"
+    text = heap.source.text(node, _LONGEST_REASON)
+    return text if written or not text else f"#{mask:012x}"
 
 
 def _is_literal(graph: HeapGraph, nodes: Int32s) -> npt.NDArray[np.bool_]:
-    """Whether each node is a constant of a code object, or has a name in a module or class."""
-    code = [row for row, name in enumerate(graph.types.name) if name == "code"]
-    constants = [number for number, name in enumerate(graph.names) if name == "co_consts"]
-    holder = graph.frames.node[np.isin(graph.type[graph.frames.node], code)]
-    _, position = references_of(graph, holder)
-    of_code = (graph.kind[position] == Ref.INTERNAL) & np.isin(graph.label[position], constants)
+    """Whether each node is a constant of code or the default of an argument."""
+    constant = [number for number, name in enumerate(graph.names) if name in CONSTANTS]
+    _, position = references_of(graph, graph.frames.node)
+    of_code = np.isin(graph.kind[position], (Ref.INTERNAL, Ref.ATTR)) & np.isin(graph.label[position], constant)
     _, position = references_of(graph, np.unique(graph.target[position[of_code]]))
-    return np.isin(nodes, np.concatenate([graph.target[position], graph.target[graph.kind == Ref.GLOBAL]]))
+    return np.isin(nodes, graph.target[position])
 
 
 def _with_rows(graph: HeapGraph, sessions: Sessions, expected: Expectations, chosen: npt.NDArray[np.bool_]) -> Sessions:
