@@ -14,6 +14,7 @@ from leakscope.findings.model import (
     ProcessRow,
     Snapshot,
 )
+from leakscope.findings.rules import RuleReport
 from leakscope.findings.sessions import SessionReport
 
 Document = dict[str, Any]
@@ -57,6 +58,11 @@ def chains(source: str, clusters: Iterable[Cluster]) -> Document:
 def top(source: str, rows: Iterable[ClassRow]) -> Document:
     """``classes``: one object per class."""
     return _document("top", source, classes=_plain_all(rows))
+
+
+def rules(source: str | None, report: RuleReport) -> Document:
+    """``rules`` in the order in which they are asked, each with its ``use`` if a heap was; ``problems``."""
+    return _document("rules", source, **_plain(report))
 
 
 def demo(source: str, documents: list[Document]) -> Document:

@@ -12,6 +12,7 @@ from leakscope.graph.values import ValueSource
 from leakscope.sessions.clock import Clock
 from leakscope.sessions.conditions import parse_condition
 from leakscope.sessions.evaluation import holds
+from leakscope.sessions.expected import mark_expected
 from leakscope.sessions.facts import NO_SESSIONS, Names, Reader
 from leakscope.sessions.load import RuleSet
 from leakscope.sessions.matching import Matcher
@@ -52,7 +53,8 @@ def read_sessions(
 ) -> tuple[Sessions, list[RuleUse]]:
     """All sessions of ``graph``, and what came of each rule, in the order of the rules. Garbage is included.
 
-    ``graph.names`` grows by the names that the table needs; nothing else of ``graph`` changes. With ``reveal``
+    ``graph.names`` grows by the names that the table needs, and ``graph.facts`` gets ``expected`` where the
+    process uses ``expect_gone`` (see ``mark_expected``); nothing else of ``graph`` changes. With ``reveal``
     ids are kept as they are.
     """
     heap = Heap(graph, values)
@@ -70,9 +72,9 @@ def read_sessions(
         if len(claimed.objects):
             found = Reader(heap, names, clock, rule).read(claimed.objects)
             tables.append(found.sessions)
-            unread = found.unread
+            unread = () if rule.guess else found.unread
         uses.append(_use(graph, ruleset, rule, claimed, unread))
-    return _joined(tables), uses
+    return mark_expected(heap, _joined(tables)), uses
 
 
 @dataclass(frozen=True)
