@@ -42,8 +42,29 @@ def clusters_of(index: HeapIndex, paths: Paths, limit: int) -> list[Cluster]:
     start = np.searchsorted(group[by_group], np.arange(groups + 1))
     entries = [paths.asked[by_group[start[g] : start[g + 1]]] for g in shown.tolist()]
     retained = index.retained_of_sets([paths.node[members] for members in entries])
-    clusters = [_cluster(index.graph, paths, *pair) for pair in zip(entries, retained, strict=True)]
+    clusters = [cluster_of(index.graph, paths, *pair) for pair in zip(entries, retained, strict=True)]
     return sorted(clusters, key=lambda c: (-c.retained_bytes, -c.count, c.text))
+
+
+def cluster_bounds(index: HeapIndex, paths: Paths) -> dict[tuple[str, str], tuple[int, int]]:
+    """By fingerprint and class, all clusters: count and a lower bound of what they retain."""
+    if not len(paths.asked):
+        return {}
+    nodes = paths.node[paths.asked]
+    group = _groups(index.graph, paths, nodes)
+    counts = np.bincount(group)
+    bounds = index.retained_lower_bounds(nodes, group, len(counts))
+    _, first = np.unique(group, return_index=True)
+    keys = [
+        (fingerprint(int(paths.signature[paths.asked[at]])), class_name(index.graph, int(nodes[at])))
+        for at in first.tolist()
+    ]
+    return dict(zip(keys, zip(counts.tolist(), bounds.tolist(), strict=True), strict=True))
+
+
+def text_of(graph: HeapGraph, paths: Paths, entry: int) -> str:
+    """The chain to one of the objects asked about, on one line."""
+    return _text(*_root_and_steps(graph, paths, entry))
 
 
 def _groups(graph: HeapGraph, paths: Paths, nodes: Int32s) -> Int32s:
@@ -55,11 +76,10 @@ def _groups(graph: HeapGraph, paths: Paths, nodes: Int32s) -> Int32s:
     return np.asarray(group, dtype=np.int32)
 
 
-def _cluster(graph: HeapGraph, paths: Paths, entries: Int32s, retained: int) -> Cluster:
+def cluster_of(graph: HeapGraph, paths: Paths, entries: Int32s, retained: int) -> Cluster:
+    """``entries`` of ``paths``, all held in one way, as a finding."""
     sample = int(entries[0])
-    holder, links = _way(paths, sample)
-    root = describe_holder(graph, int(paths.what[holder]), int(paths.row[holder]))
-    steps = [_step(graph, paths, *link) for link in links]
+    root, steps = _root_and_steps(graph, paths, sample)
     return Cluster(
         fingerprint=fingerprint(int(paths.signature[sample])),
         class_=class_name(graph, int(paths.node[sample])),
@@ -70,6 +90,12 @@ def _cluster(graph: HeapGraph, paths: Paths, entries: Int32s, retained: int) -> 
         text=_text(root, steps),
         sample_addresses=tuple(int(address) for address in graph.address[paths.node[entries[:SAMPLES]]]),
     )
+
+
+def _root_and_steps(graph: HeapGraph, paths: Paths, entry: int) -> tuple[ChainRoot, list[_Step]]:
+    holder, links = _way(paths, entry)
+    root = describe_holder(graph, int(paths.what[holder]), int(paths.row[holder]))
+    return root, [_step(graph, paths, *link) for link in links]
 
 
 def _way(paths: Paths, entry: int) -> tuple[int, list[tuple[int, int]]]:

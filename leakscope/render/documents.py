@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from leakscope.findings.diff import Diff
 from leakscope.findings.model import (
     SCHEMA,
     Check,
@@ -55,6 +56,11 @@ def chains(source: str, clusters: Iterable[Cluster]) -> Document:
     return _document("chains", source, clusters=_plain_all(clusters))
 
 
+def diff(sources: list[str], found: Diff) -> Document:
+    """``classes``, ``sessions``, ``clusters``, ``containers``; counts and lengths by snapshot, oldest first."""
+    return _document("diff", sources, **_plain(found))
+
+
 def top(source: str, rows: Iterable[ClassRow]) -> Document:
     """``classes``: one object per class."""
     return _document("top", source, classes=_plain_all(rows))
@@ -70,7 +76,7 @@ def demo(source: str, documents: list[Document]) -> Document:
     return _document("demo", source, documents=documents)
 
 
-def _document(command: str, source: str | None, **content: Any) -> Document:
+def _document(command: str, source: str | list[str] | None, **content: Any) -> Document:
     return {"schema": SCHEMA, "command": command, "source": source, **content}
 
 
@@ -92,7 +98,7 @@ def _plain(value: Any) -> Any:
 
 def _plain_field(name: str, value: Any) -> Any:
     if name == "address":
-        return hex(value)
+        return None if value is None else hex(value)
     if name == "sample_addresses":
         return [hex(address) for address in value]
     return _plain(value)

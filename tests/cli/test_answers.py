@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from fixtures.commands import leakscope
 from leakscope.demo.leaks import LEAKING_CLASS, LEAKS, SERVICE, line_of
 from leakscope.demo.running import believed_open, serve_rounds, service
+from tests.cli.support import document
 
 ROUNDS = 7
 
@@ -33,16 +32,6 @@ def snapshot(target: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("answers") / "service.leakscope"
     assert leakscope("snapshot", target, "-o", path).returncode == 0
     return path
-
-
-def document(*arguments: object) -> dict[str, Any]:
-    done = leakscope(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    loaded: dict[str, Any] = json.loads(done.stdout)
-    schema = resources.files("leakscope.render").joinpath("schemas", f"{arguments[0]}.json").read_text()
-    jsonschema.validate(loaded, json.loads(schema))
-    return loaded
 
 
 def holder_of(cluster: dict[str, Any]) -> str:

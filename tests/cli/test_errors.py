@@ -85,9 +85,18 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_stopped(
         ["snapshot", "1", "--pause", "perhaps"],
         ["sessions", "file.leakscope", "--pause", "none"],
         ["sessions", "file.leakscope", "--reveal"],
+        ["sessions", "file.leakscope", "--watch", "1s"],
+        ["sessions", "1", "--older-than", "30"],
+        ["sessions", "1", "--older-than", "soon"],
+        ["sessions", "1", "--older-than", "1m2x"],
+        ["sessions", "1", "--idle-longer-than", "9" * 400 + "d"],
+        ["chains", "1", "--id", "a", "--class", "dict"],
+        ["diff"],
+        ["diff", "a.leakscope"],
+        ["diff", "1", "2"],
         ["--nonsense"],
     ],
-    ids=" ".join,
+    ids=lambda arguments: " ".join(arguments)[:60],
 )
 def test_usage(arguments: list[str], tmp_path: Path) -> None:
     complaint(leakscope(*arguments, cwd=tmp_path), EXIT_USAGE)

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from fixtures.findings import CLUSTER, PROCESSES, REPORT, SNAPSHOT
+from fixtures.findings import CLUSTER, DIFF, PROCESSES, REPORT, SNAPSHOT
 from leakscope.findings.model import Check, ClassRow
 from leakscope.render import documents
 
@@ -20,6 +20,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "sessions": documents.sessions("a.leakscope", REPORT),
     "chains": documents.chains("a.leakscope", [CLUSTER]),
     "top": documents.top("a.leakscope", [ClassRow("dict", 7, 0, 1023)]),
+    "diff": documents.diff(["a.leakscope", "b.leakscope"], DIFF),
     "demo": documents.demo("4242", [documents.top("a.leakscope", [])]),
 }
 

@@ -1,0 +1,98 @@
+"""``leakscope diff``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from leakscope.cli.options import JsonOption, LimitOption, NoColorOption, PauseOption
+from leakscope.cli.output import emit, emit_json, screen
+from leakscope.cli.source import is_pid, open_graph
+from leakscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from leakscope.cli.options import Pause
+    from leakscope.findings.diff import Diff
+
+
+def diff(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE SOURCE...", help="Two or more snapshots; the last may be a PID, for how it is now."
+        ),
+    ],
+    limit: LimitOption = 20,
+    pause: PauseOption = None,
+    json: JsonOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Show what changed between snapshots: sessions, who holds them, containers and classes.
+
+    Snapshots of one process are compared object by object, those of different
+    processes, pods or releases by class and fingerprint.
+
+    \b
+    Examples:
+      leakscope diff before.leakscope after.leakscope
+      leakscope diff 1.leakscope 2.leakscope 3.leakscope    growth step by step
+      leakscope diff before.leakscope 4242                  since then
+    """
+    from leakscope.render import diff_text, documents
+
+    found = compare(sources, limit, pause)
+    if json:
+        emit_json(documents.diff(sources, found))
+    else:
+        emit(diff_text.diff(found, screen(no_color)))
+
+
+def compare(sources: list[str], limit: int = 20, pause: Pause | None = None) -> Diff:
+    """The difference; holds one whole heap in memory at a time."""
+    from leakscope.analysis.diff import find_diff, same_origin
+    from leakscope.analysis.digest import digest
+    from leakscope.analysis.index import HeapIndex
+
+    sources, origins = _in_order(sources)
+    digests = []
+    index = None
+    for source in sources:
+        index = None  # lets go of the one before
+        index = HeapIndex(open_graph(source, pause if is_pid(source) else None))
+        digests.append(digest(index, source, named=not same_origin(origins)))
+    assert index is not None
+    return find_diff(digests, index, limit)
+
+
+def _in_order(sources: list[str]) -> tuple[list[str], list[tuple[float | None, float | None]]]:
+    """Files by the time of their capture, then the PID; and by source the PID and start of its process."""
+    from leakscope.formats.leakscope_file import load_meta
+
+    if len(sources) < 2:
+        raise UsageError(
+            "a difference needs two snapshots", "leakscope diff BEFORE AFTER; leakscope suspects asks one alone."
+        )
+    files = [source for source in sources if not is_pid(source)]
+    pids = [source for source in sources if is_pid(source)]
+    if len(pids) > 1:
+        raise UsageError("only one of the sources can be a PID", "Take snapshots of the others first.")
+    facts = {source: load_meta(Path(source)).facts for source in files}
+    ordered = sorted(files, key=lambda source: _number(facts[source].get("captured_at")) or 0.0)
+    if ordered != files:
+        sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")
+    origins = [(_number(facts[file].get("pid")), _number(facts[file].get("started_at"))) for file in ordered]
+    return [*ordered, *pids], [*origins, *(_origin(int(pid)) for pid in pids)]
+
+
+def _origin(pid: int) -> tuple[float | None, float | None]:
+    from leakscope.target.proc import access, read_stat, started_at
+
+    with access(pid):
+        return float(pid), started_at(read_stat(pid))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
