@@ -77,7 +77,7 @@ def find_paths(index: HeapIndex, nodes: Int32s) -> Paths:
     asked = np.zeros(graph.objects, dtype=np.uint8)
     asked[nodes] = 1
     holders = find_holders(index, asked)
-    search = _search(index, holders, asked)
+    search = _search(index, holders, asked, np.flatnonzero(asked).astype(np.int32))
     node = ancestors(search.order[: search.count], search.parent, np.flatnonzero(asked).astype(np.int32))
     above, edge = search.parent[node], search.parent_edge[node]
     what, row, begins = _beginnings(graph, holders, node, above, asked)
@@ -113,8 +113,14 @@ def find_paths(index: HeapIndex, nodes: Int32s) -> Paths:
     )
 
 
-def _search(index: HeapIndex, holders: Holders, asked: Int8s) -> Search:
-    """Tier by tier until all are found; ways through objects that are asked about come after all that avoid them.
+def preferred_ways(index: HeapIndex, members: Int32s) -> Search:
+    """The search behind ``find_paths`` with nothing in its way, until all ``members`` are found: a tree of holders."""
+    asked = np.zeros(index.graph.objects, dtype=np.uint8)
+    return _search(index, find_holders(index, asked), asked, members)
+
+
+def _search(index: HeapIndex, holders: Holders, asked: Int8s, members: Int32s) -> Search:
+    """Tier by tier until all ``members`` are found; ways through objects that are asked about come after all others.
 
     An instance is no way to its class. Modules, classes and running frames are never passed: they
     begin chains of their own, and so does a module's namespace, which every function of the module
@@ -126,7 +132,6 @@ def _search(index: HeapIndex, holders: Holders, asked: Int8s) -> Search:
     search.reserve(holders.node[own])
     spaces = _namespaces(graph, holders)
     search.reserve(spaces.dict, spaces.module, spaces.position)
-    members = np.flatnonzero(asked).astype(np.int32)
     for tier in range(GARBAGE_TIER + 1):
         if tier == GARBAGE_TIER:
             _pass_through(search, asked, spaces)

@@ -1,0 +1,131 @@
+"""How long containers were in each snapshot, and what became of what was put into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from leakscope.analysis.identity import Series
+from leakscope.analysis.ownership import Ways
+from leakscope.graph.heap import HeapGraph, Int32s, Int64s
+from leakscope.graph.kinds import Ref
+from leakscope.graph.names import NAMED
+from leakscope.graph.navigation import references_of, rows_of
+
+VALUES = (Ref.KEY, Ref.INDEX, Ref.ITEM)
+"""References that make something an element of a container."""
+ELEMENTS = (*VALUES, Ref.DICT_KEY)
+_FARTHEST = 64
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a set of containers held over time."""
+
+    containers: Int32s
+    """Nodes of the last snapshot."""
+    lengths: tuple[int, ...]
+    """All elements by snapshot."""
+    born: tuple[int, ...]
+    """By step but the last: elements that were not there before."""
+    stayed: tuple[int, ...]
+    """By step but the last: how many of these are still there at the end."""
+
+
+def innermost_container(graph: HeapGraph, ways: Ways, nodes: Int32s) -> Int32s:
+    """The container of which each node, or whatever carries it, is an element; -1 if there is none on its way."""
+    current = nodes.copy()
+    container = np.full(len(nodes), -1, dtype=np.int32)
+    open_ = np.arange(len(nodes))
+    for _ in range(_FARTHEST):
+        above, edge = ways.parent[current[open_]], ways.edge[current[open_]]
+        rooted = (above < 0) | (edge < 0)
+        element = ~rooted & np.isin(graph.kind[np.where(edge < 0, 0, edge)], ELEMENTS)
+        container[open_[element]] = above[element]
+        going = ~rooted & ~element
+        open_, above = open_[going], above[going]
+        current[open_] = above
+        if not len(open_):
+            break
+    return container
+
+
+def contents(series: Series, containers: Int32s, kinds: tuple[int, ...], classes: Int32s) -> Contents:
+    """``containers`` (unique nodes of the last snapshot) over time.
+
+    Elements are references of ``kinds``; births count only those whose class is among ``classes`` (numbers).
+    """
+    lengths, held = [], []
+    for step, graph in enumerate(series.graphs):
+        nodes = series.earlier(containers, step)
+        _, position = references_of(graph, nodes[nodes >= 0])
+        target = graph.target[position[np.isin(graph.kind[position], kinds)]]
+        lengths.append(len(target))
+        chosen = target[np.isin(series.class_numbers(step)[target], classes)]
+        held.append(np.unique(graph.address[chosen]))
+    born, stayed = [], []
+    for before, after in pairwise(held[:-1]):
+        fresh = np.setdiff1d(after, before, assume_unique=True)
+        born.append(len(fresh))
+        stayed.append(int(np.count_nonzero(np.isin(fresh, held[-1], assume_unique=True))))
+    return Contents(containers, tuple(lengths), tuple(born), tuple(stayed))
+
+
+def lengths_by_name(series: Series, ways: Ways, container: int) -> tuple[int, ...] | None:
+    """Lengths of whatever the container's holder called by its name in each snapshot; None if it has no name.
+
+    For containers that are replaced by a longer copy each time.
+    """
+    graph = series.last
+    holder, edge = int(ways.parent[container]), int(ways.edge[container])
+    if holder < 0 or edge < 0 or graph.kind[edge] not in NAMED:
+        return None
+    name = graph.names[int(graph.label[edge])]
+    lengths = []
+    for step, earlier in enumerate(series.graphs):
+        there = series.earlier(np.array([holder], dtype=np.int32), step)
+        lengths.append(_length_of_named(earlier, int(there[0]), int(graph.kind[edge]), name))
+    return tuple(lengths)
+
+
+def _length_of_named(graph: HeapGraph, holder: int, kind: int, name: str) -> int:
+    if holder < 0:
+        return 0
+    for position in range(int(graph.first_ref[holder]), int(graph.first_ref[holder + 1])):
+        if graph.kind[position] == kind and graph.names[int(graph.label[position])] == name:
+            return length(graph, int(graph.target[position]))
+    return 0
+
+
+def length(graph: HeapGraph, container: int) -> int:
+    """How many elements a container has."""
+    kinds = graph.kind[int(graph.first_ref[container]) : int(graph.first_ref[container + 1])]
+    return int(np.count_nonzero(np.isin(kinds, VALUES)))
+
+
+def bounded(graph: HeapGraph, ways: Ways, containers: Int32s) -> bool:
+    """Whether all of ``containers``, or the objects whose parts they are, limit their length and keep to it."""
+    if graph.bounds is None or not len(containers):
+        return False
+    limit = np.full(len(containers), -1, dtype=np.int64)
+    current = containers.copy()
+    for _ in range(4):
+        row = rows_of(graph.bounds.node, current)
+        found = (row >= 0) & (limit < 0)
+        limit[found] = graph.bounds.limit[row[found]]
+        above: Int32s = ways.parent[current]
+        inside = (above >= 0) & np.isin(graph.kind[ways.edge[current].clip(0)], (Ref.DICT, Ref.ATTR, Ref.INTERNAL))
+        current = np.where(inside, above, current).astype(np.int32)
+    lengths = _lengths(graph, containers)
+    return bool(np.all((limit >= 0) & (lengths <= limit)))
+
+
+def _lengths(graph: HeapGraph, containers: Int32s) -> Int64s:
+    holder, position = references_of(graph, containers)
+    elements = holder[np.isin(graph.kind[position], VALUES)]
+    order = np.argsort(containers)
+    count = np.zeros(len(containers), dtype=np.int64)
+    count[order] = np.bincount(np.searchsorted(containers[order], elements), minlength=len(containers))
+    return count

@@ -1,0 +1,204 @@
+"""What grows from snapshot to snapshot and never shrinks: the classes to name, with the containers that keep them.
+
+A leak keeps what is born in each step. Turnover of constant length, a bounded cache
+on its way to its bound, what is loaded once, and load that comes and goes are none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from leakscope.analysis.containers import (
+    ELEMENTS,
+    VALUES,
+    Contents,
+    bounded,
+    contents,
+    innermost_container,
+    lengths_by_name,
+)
+from leakscope.analysis.identity import Series
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.naming import Bools, Rank, class_ranks, healthy_mask
+from leakscope.analysis.ownership import Owned, Ways, owned_objects
+from leakscope.analysis.sessions import session_nodes
+from leakscope.graph.heap import Int32s, Int64s
+from leakscope.graph.kinds import Ref
+
+LEAST_PER_STEP = 3
+LEAST_OF_TWO = 50
+"""New objects that make growth between only two snapshots worth a word."""
+KEPT = 0.9
+"""Of what was born in a step at least this share is there at the end."""
+_SLOWEST = 0.3
+"""A leak's smallest step is at least this share of its largest: what fills up slows down."""
+_NET = 0.5
+"""Containers and classes grow by at least this share of what was born and stayed."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One group of objects of one class, held in the same way, that grew in every step."""
+
+    group: int
+    class_: str
+    rank: Rank
+    nodes: Int32s
+    """The objects that are named: born since the first snapshot, alive at the end; ascending."""
+    per_step: tuple[int, ...]
+    """How many of them each step brought."""
+    contents: Contents | None
+    """Of the containers that take them up; None if no container does (a chain of objects)."""
+    objects: Int32s
+    """All that belongs to them, themselves included."""
+    heads: Int32s
+    """What the long-lived holder holds."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether all steps are nearly equal: the trace of one object for each unit of work."""
+        most, least = max(self.per_step), min(self.per_step)
+        return len(self.per_step) > 1 and most - least <= max(1, round(0.05 * most))
+
+
+def find_growth(series: Series, index: HeapIndex, ways: Ways) -> list[Growth]:
+    """All groups that grow as a leak does; parts of others are not sorted out yet. Two snapshots or more."""
+    owned = owned_objects(index, ways, series.born)
+    least = LEAST_PER_STEP if series.steps > 1 else LEAST_OF_TWO
+    found = []
+    for growth, kinds in _named_groups(series, ways, owned, least):
+        checked = _checked(series, ways, growth, kinds)
+        if checked is not None:
+            found.append(checked)
+    return found
+
+
+def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[tuple[Growth, tuple[int, ...]]]:
+    """For each group with a class that grows in every step: the class that names it best."""
+    graph, steps = series.last, series.steps
+    step = series.born[owned.node].astype(np.int64) - 1
+    enough = _every_step(owned.group, step, owned.groups, steps, least)
+    kept = np.flatnonzero(enough[owned.group])
+    if not len(kept):
+        return []
+    classes = series.class_numbers(steps)[owned.node].astype(np.int64)
+    keys, pair = np.unique(owned.group[kept] * np.int64(len(series.class_names)) + classes[kept], return_inverse=True)
+    grows = _every_step(pair, step[kept], len(keys), steps, least)
+    depth = np.bincount(pair, weights=kept.astype(np.float64)) / np.bincount(pair)
+    rank = _ranks_of_pairs(series, owned.node[kept], pair, len(keys))
+    groups = []
+    number = (keys // len(series.class_names)).astype(np.int64)
+    order = np.lexsort((depth, rank, ~grows, number))
+    best = order[np.unique(number[order], return_index=True)[1]]
+    by_pair = np.argsort(pair, kind="stable")
+    pair_start = np.searchsorted(pair[by_pair], np.arange(len(keys) + 1))
+    by_group = np.argsort(owned.group, kind="stable")
+    group_start = np.searchsorted(owned.group[by_group], np.arange(owned.groups + 1))
+    for row in best[grows[best]].tolist():
+        entries = kept[by_pair[pair_start[row] : pair_start[row + 1]]]
+        group = int(number[row])
+        mine = by_group[group_start[group] : group_start[group + 1]]
+        heads = np.unique(owned.head[entries])
+        growth = Growth(
+            group=group,
+            class_=series.class_names[int(keys[row] % len(series.class_names))],
+            rank=Rank(int(rank[row])),
+            nodes=np.sort(owned.node[entries]),
+            per_step=tuple(np.bincount(step[entries], minlength=steps).tolist()),
+            contents=None,
+            objects=np.sort(owned.node[mine]),
+            heads=heads.astype(np.int32),
+        )
+        groups.append((growth, _element_kinds(graph.kind, ways, heads)))
+    return groups
+
+
+def _every_step(number: Int32s | Int64s, step: Int64s, numbers: int, steps: int, least: int) -> Bools:
+    """By number: whether each step brought at least ``least`` and none far less than another."""
+    counts = np.bincount(number.astype(np.int64) * steps + step, minlength=numbers * steps).reshape(numbers, steps)
+    enough: Bools = counts.min(axis=1) >= least
+    return enough
+
+
+def _ranks_of_pairs(series: Series, nodes: Int32s, pair: Int64s, pairs: int) -> Int64s:
+    """``Rank`` of each pair of group and class: sessions are told by the object, all else by the class."""
+    graph = series.last
+    by_type = class_ranks(graph)[graph.type[nodes]].astype(np.int64)
+    is_session = np.isin(nodes, session_nodes(graph))
+    own = by_type == Rank.OWN
+    rank = np.where(is_session, np.where(own, int(Rank.SESSION), int(Rank.OWN)), by_type)
+    best = np.full(pairs, int(Rank.PART), dtype=np.int64)
+    np.minimum.at(best, pair, rank)
+    return best
+
+
+def _element_kinds(kind: np.ndarray[tuple[int], np.dtype[np.uint8]], ways: Ways, heads: Int32s) -> tuple[int, ...]:
+    """Keys are what a container has where it is keys that it keeps."""
+    edges = ways.edge[heads]
+    edges = edges[edges >= 0]
+    return (Ref.DICT_KEY,) if len(edges) and np.mean(kind[edges] == Ref.DICT_KEY) > 0.5 else VALUES
+
+
+def _checked(series: Series, ways: Ways, growth: Growth, kinds: tuple[int, ...]) -> Growth | None:
+    """``growth`` with its containers, or None if it is no leak's."""
+    if max(growth.per_step) * _SLOWEST > min(growth.per_step):
+        return None
+    if np.mean(healthy_mask(series.last)[growth.nodes]) > 0.5:
+        return None
+    if growth.rank < Rank.PART and not _grows(_totals(series, growth.class_), growth.per_step):
+        return None
+    containers, elements = _containers(series, ways, growth)
+    if bounded(series.last, ways, containers):
+        return None
+    if not len(containers):
+        return growth if growth.rank < Rank.PART else None
+    added = _added(series, elements)
+    found = contents(series, containers, kinds, np.unique(series.class_numbers(series.steps)[elements]))
+    lengths = found.lengths
+    if not _grows(lengths, added):
+        replaced = lengths_by_name(series, ways, int(containers[0])) if len(containers) == 1 else None
+        if replaced is None or not _grows(replaced, added):
+            return None
+        found = Contents(containers, replaced, (), ())
+    if any(stayed < KEPT * born for born, stayed in zip(found.born, found.stayed, strict=True)):
+        return None
+    return Growth(**{**growth.__dict__, "contents": found})
+
+
+def _containers(series: Series, ways: Ways, growth: Growth) -> tuple[Int32s, Int32s]:
+    """The containers that take something up for each step, and what they take up.
+
+    Those next to the named objects if these were put into containers that were there before them;
+    else those that hold the heads.
+    """
+    graph = series.last
+    inner = innermost_container(graph, ways, growth.nodes)
+    there = inner >= 0
+    older = series.born[inner[there]] < series.born[growth.nodes[there]]
+    if np.count_nonzero(older) * 2 > len(growth.nodes):
+        return np.unique(inner[there][older]), growth.nodes[there][older]
+    edges = ways.edge[growth.heads]
+    is_element = (edges >= 0) & np.isin(graph.kind[edges.clip(0)], ELEMENTS)
+    heads = growth.heads[is_element]
+    if len(heads):
+        return np.unique(ways.parent[heads]), heads
+    replaced = inner[there]
+    return np.unique(replaced) if len(np.unique(replaced)) == 1 else np.empty(0, np.int32), growth.nodes
+
+
+def _added(series: Series, nodes: Int32s) -> tuple[int, ...]:
+    """How many of ``nodes`` each step brought."""
+    return tuple(np.bincount(series.born[nodes], minlength=series.steps + 1)[1:].tolist())
+
+
+def _totals(series: Series, class_: str) -> tuple[int, ...]:
+    return tuple(series.totals[:, series.class_names.index(class_)].tolist())
+
+
+def _grows(lengths: tuple[int, ...], added: tuple[int, ...]) -> bool:
+    """Whether each step makes it longer by a good part of what the step added, and by one at least."""
+    steps = [after - before for before, after in pairwise(lengths)]
+    return all(step >= max(1, _NET * new) for step, new in zip(steps, added, strict=True))

@@ -1,0 +1,92 @@
+"""Which objects of one snapshot are those of an earlier one of the same process: same address, same class.
+
+A freed object's place may be taken by another of its class. Such a one is taken for a
+survivor; whoever concludes from survivors also looks at how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscope.graph.heap import HeapGraph, Int8s, Int32s
+from leakscope.graph.kinds import Node
+
+SAME_START_S = 0.5
+"""Two captures under one PID whose processes began so close to each other are of one process."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Snapshots of one process in the order of their capture, the last of which is the one that is explained."""
+
+    graphs: tuple[HeapGraph, ...]
+
+    @property
+    def last(self) -> HeapGraph:
+        """The newest heap."""
+        return self.graphs[-1]
+
+    @property
+    def steps(self) -> int:
+        """How many steps lie between the snapshots."""
+        return len(self.graphs) - 1
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """All names of classes; a class's number is its place here, in all snapshots."""
+        return list(dict.fromkeys(name for graph in self.graphs for name in graph.types.name))
+
+    @cached_property
+    def _class_of_type(self) -> list[Int32s]:
+        number = {name: row for row, name in enumerate(self.class_names)}
+        return [np.array([number[name] for name in graph.types.name], dtype=np.int32) for graph in self.graphs]
+
+    def class_numbers(self, step: int) -> Int32s:
+        """By node of snapshot ``step``: the number of its class."""
+        numbers: Int32s = self._class_of_type[step][self.graphs[step].type]
+        return numbers
+
+    @cached_property
+    def totals(self) -> npt.NDArray[np.int64]:
+        """Live objects by snapshot and class."""
+        rows = []
+        for step, graph in enumerate(self.graphs):
+            live = graph.flags & Node.GARBAGE == 0
+            rows.append(np.bincount(self.class_numbers(step)[live], minlength=len(self.class_names)))
+        return np.array(rows, dtype=np.int64)
+
+    def earlier(self, nodes: Int32s, step: int) -> Int32s:
+        """By node of the last snapshot: the same object in snapshot ``step``, -1 where it was not there."""
+        there = self.graphs[step]
+        address = self.last.address[nodes]
+        place = np.searchsorted(there.address, address).clip(max=max(there.objects - 1, 0))
+        if not there.objects:
+            return np.full(len(nodes), -1, dtype=np.int32)
+        same = there.address[place] == address
+        same &= self._class_of_type[step][there.type[place]] == self._class_of_type[-1][self.last.type[nodes]]
+        return np.where(same, place, -1).astype(np.int32)
+
+    @cached_property
+    def born(self) -> Int8s:
+        """By node of the last snapshot: the step in which it was born, 0 if the first snapshot has it already."""
+        nodes = np.arange(self.last.objects, dtype=np.int32)
+        born = np.full(len(nodes), self.steps, dtype=np.uint8)
+        for step in range(self.steps - 1, -1, -1):
+            asked = nodes[born == step + 1]
+            born[asked[self.earlier(asked, step) >= 0]] = step
+        return born
+
+
+def same_process(graphs: Sequence[HeapGraph]) -> bool:
+    """Whether all heaps say that they are of one process, by PID and start; False if one does not say."""
+    pids = [graph.facts.get("pid") for graph in graphs]
+    starts = [graph.facts.get("started_at") for graph in graphs]
+    known = [start for start in starts if isinstance(start, int | float)]
+    if pids[0] is None or len(known) < len(graphs):
+        return False
+    return len(set(pids)) == 1 and max(known) - min(known) <= SAME_START_S

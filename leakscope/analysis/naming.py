@@ -1,0 +1,79 @@
+"""Which class a person would name: a session before its dict, a user's class before a library's, never a lock."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from fnmatch import fnmatchcase
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscope.analysis.select import named, with_subclasses
+from leakscope.graph.heap import HeapGraph, Int8s
+from leakscope.graph.kinds import Fact, Origin
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Rank(IntEnum):
+    """How well a class names a leak, best first."""
+
+    SESSION = 0
+    """A session whose class is the user's own."""
+    OWN = 1
+    """Any class of the user's, and sessions of libraries."""
+    LIBRARY = 2
+    STDLIB = 3
+    CARRIER = 4
+    """Carries something for somebody: named only where nothing better is inside."""
+    PART = 5
+    """Belongs to whatever holds it."""
+
+
+CARRIERS = (
+    "_asyncio.Task", "_asyncio.Future", "asyncio.tasks.Task", "asyncio.futures.Future", "asyncio.events.*Handle",
+    "concurrent.futures.*", "threading.Thread", "threading.Timer", "weakref.finalize", "weakref.finalize._Info",
+    "greenlet.greenlet", "greenlet.Greenlet", "traceback.*", "logging.LogRecord", "type", "uvloop.*",
+)  # fmt: skip
+"""Globs over ``module.QualName``; exceptions are carriers too."""
+
+PARTS = (
+    "frame", "traceback", "code", "cell", "function", "method", "instancemethod", "builtin_*", "weakref*",
+    "_thread.*", "_weakref.*", "collections.*", "_collections.*", "types.*", "typing.*", "functools.*", "operator.*",
+    "itertools.*", "datetime.*", "decimal.*", "fractions.*", "uuid.*", "pathlib.*", "re.*", "_sre.*", "enum.*",
+    "contextvars.*", "_contextvars.*", "Context", "ContextVar", "Token", "hamt*", "HAMT*", "asyncio.locks.*",
+    "asyncio.mixins.*", "threading.Event", "threading.Condition", "threading.Semaphore", "threading._*", "queue.*",
+    "_queue.*", "multidict.*", "array.*", "_io.BytesIO", "_io.StringIO", "_hashlib.*", "_struct.*", "_json.*",
+    "_random.*", "random.*", "inspect.*", "importlib.*", "_frozen_importlib*", "zipimport.*",
+    "_asyncio.TaskStepMethWrapper",
+    "asyncio.queues.*", "immutables.*", "_asyncio.FutureIter", "frozendict.*", "_abc.*", "abc.*", "dataclasses.*",
+    "managedbuffer", "memoryview", "sched.*", "_operator.*", "_functools.*", "keyword.*", "string.*",
+)  # fmt: skip
+"""Globs of classes whose objects belong to somebody. So do all builtin types (names without a dot)."""
+
+
+def class_ranks(graph: HeapGraph) -> Int8s:
+    """``Rank`` by type; whether one is a session is not known by type but by object (``session_ranks``)."""
+    exceptions = with_subclasses(graph, named(graph, "BaseException"))
+    ranks = np.empty(len(graph.types.name), dtype=np.uint8)
+    for row, name in enumerate(graph.types.name):
+        ranks[row] = Rank.CARRIER if exceptions[row] else _rank(name, int(graph.types.origin[row]))
+    return ranks
+
+
+def _rank(name: str, origin: int) -> Rank:
+    if any(fnmatchcase(name, glob) for glob in CARRIERS):
+        return Rank.CARRIER
+    if origin == Origin.USER and "." in name:
+        return Rank.OWN
+    if "." not in name or any(fnmatchcase(name, glob) for glob in PARTS):
+        return Rank.PART
+    return Rank.LIBRARY if origin == Origin.THIRD_PARTY else Rank.STDLIB
+
+
+def healthy_mask(graph: HeapGraph) -> Bools:
+    """By node: its rule says that it is meant to live on."""
+    mask = np.zeros(graph.objects, dtype=np.bool_)
+    if graph.sessions is not None:
+        mask[graph.sessions.node[graph.sessions.facts & Fact.HEALTHY != 0]] = True
+    return mask

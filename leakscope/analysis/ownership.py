@@ -1,0 +1,81 @@
+"""What belongs to what: objects that came into being are grouped by the long-lived holder that keeps them.
+
+Every object has one preferred way from a holder (``paths``), so the heap is a tree.
+An object that is new and whose parent in the tree is old is a *head*: somebody put it
+there. Everything new below it belongs to it. Heads that are held in the same way,
+by the fingerprint of their way, are one group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.paths import UInt64s, find_paths, preferred_ways
+from leakscope.graph.heap import Int8s, Int32s, Int64s
+from leakscope.graph.kinds import Node
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The tree of preferred ways: by node of the heap, -1 for garbage too."""
+
+    parent: Int32s
+    """Who holds it, -1 for what a root holds."""
+    edge: Int64s
+    """The position of that reference, -1 for what is held without one."""
+    reached: Int32s
+    """The live nodes, holders before what they hold."""
+
+
+def find_ways(index: HeapIndex) -> Ways:
+    """The preferred way to every live object."""
+    search = preferred_ways(index, np.flatnonzero(index.live).astype(np.int32))
+    return Ways(search.parent, search.parent_edge, search.order[: search.count])
+
+
+@dataclass(frozen=True)
+class Owned:
+    """The new, live objects of a heap: parallel arrays, holders before what they hold."""
+
+    node: Int32s
+    group: Int32s
+    groups: int
+    head: Int32s
+    """By entry: the head it belongs to, as a node; itself if it is one."""
+
+
+def owned_objects(index: HeapIndex, ways: Ways, born: Int8s) -> Owned:
+    """``born`` by node: 0 for what is old. Frames are never heads: a thread that starts makes them."""
+    inside = (born != 0) & (index.live != 0) & (index.graph.flags & Node.FRAME == 0)
+    node = ways.reached[inside[ways.reached]]
+    head_of = _tops(ways.parent, node, inside)
+    heads, which = np.unique(head_of[node], return_inverse=True)
+    group_of_head, groups = _groups(index, heads.astype(np.int32))
+    return Owned(node, group_of_head[which], groups, head_of[node])
+
+
+def _tops(parent: Int32s, nodes: Int32s, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Int32s:
+    """By node: the topmost object above it that is reached through ``inside`` alone; itself for all others."""
+    top = np.arange(len(parent), dtype=np.int32)
+    below = nodes[(parent[nodes] >= 0) & inside[nodes]]
+    below = below[inside[parent[below]]]
+    top[below] = parent[below]
+    while True:
+        further = top[top[below]]
+        if np.array_equal(further, top[below]):
+            return top
+        top[below] = further
+
+
+def _groups(index: HeapIndex, heads: Int32s) -> tuple[Int32s, int]:
+    """Numbers that are equal where the ways of ``heads`` (ascending) have one fingerprint."""
+    if not len(heads):
+        return np.empty(0, dtype=np.int32), 0
+    paths = find_paths(index, heads)
+    signature: UInt64s = np.empty(len(heads), dtype=np.uint64)
+    signature[np.searchsorted(heads, paths.node[paths.asked])] = paths.signature[paths.asked]
+    ways, group = np.unique(signature, return_inverse=True)
+    return group.astype(np.int32), len(ways)

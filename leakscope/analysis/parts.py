@@ -1,0 +1,68 @@
+"""One leak is one suspect: what grows only because something else grows is folded into that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leakscope.analysis.growth import Growth
+from leakscope.analysis.index import HeapIndex
+from leakscope.graph.heap import HeapGraph
+from leakscope.graph.kinds import Ref
+from leakscope.graph.navigation import references_of
+
+_MOST = 60
+"""Groups that are compared with each other; further ones keep less than any of these."""
+_SHARE = 0.5
+"""Of one group's objects, referred to by another group's, that make the two one leak."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A group that stands for itself, and those that belong to it."""
+
+    growth: Growth
+    parts: tuple[Growth, ...]
+
+
+def fold_parts(index: HeapIndex, groups: Sequence[Growth]) -> list[Leak]:
+    """Sessions before the user's other classes before the rest; of equals the one that retains more."""
+    weight = {id(group): index.retained_lower_bound(group.heads) for group in groups}
+    ranked = sorted(groups, key=lambda group: (group.rank, -weight[id(group)], group.group))[:_MOST]
+    touched = [_touched(index.graph, group) for group in ranked]
+    owner = list(range(len(ranked)))
+    for i, group in enumerate(ranked):
+        for j in range(i):
+            if owner[j] == j and (
+                _one_container(ranked[j], group) or _refers(touched[j], group) or _refers(touched[i], ranked[j])
+            ):
+                owner[i] = j
+                break
+    leaks = []
+    for i, group in enumerate(ranked):
+        if owner[i] == i:
+            leaks.append(Leak(group, tuple(part for j, part in enumerate(ranked) if owner[j] == i and j != i)))
+    return leaks
+
+
+def _touched(graph: HeapGraph, group: Growth) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """What the group's objects refer to, weakly too, ascending; not their classes."""
+    _, position = references_of(graph, group.objects)
+    return np.unique(graph.target[position[graph.kind[position] != Ref.TYPE]])
+
+
+def _refers(touched: np.ndarray[tuple[int], np.dtype[np.int32]], group: Growth) -> bool:
+    """Whether most of the group's heads, or of its named objects, are among ``touched``."""
+    return any(
+        float(np.mean(np.isin(nodes, touched, assume_unique=True))) >= _SHARE for nodes in (group.heads, group.nodes)
+    )
+
+
+def _one_container(one: Growth, other: Growth) -> bool:
+    """Whether both are elements of the same containers."""
+    if one.contents is None or other.contents is None:
+        return False
+    shared = np.intersect1d(one.contents.containers, other.contents.containers, assume_unique=True)
+    return len(shared) * 2 > min(len(one.contents.containers), len(other.contents.containers))

@@ -1,0 +1,79 @@
+"""Evidence in sentences: each is true of the heap that was read, and has its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from leakscope.analysis.growth import Growth
+from leakscope.analysis.session_facts import SessionFacts
+from leakscope.findings.model import Cluster
+from leakscope.graph.kinds import Fact
+
+
+def growth_lines(growth: Growth) -> list[str]:
+    """How a group grew."""
+    steps = len(growth.per_step)
+    numbers = ", ".join(f"{n:,}" for n in growth.per_step)
+    lines = [f"grew by {numbers} in {steps} steps" if steps > 1 else f"{numbers} new ones since the first snapshot"]
+    if growth.steady:
+        lines[0] += ": nearly the same each time, as if each piece of work left some behind"
+    found = growth.contents
+    if found is not None and sum(found.born):
+        lines.append(
+            f"{sum(found.stayed):,} of {sum(found.born):,} that were put there before the last step are still there"
+        )
+    if steps == 1:
+        lines.append("two snapshots cannot tell a leak from a cache that is still filling: take a third")
+    return lines
+
+
+def holder_line(holder: str, container: str | None, entries: Sequence[int], bounds_known: bool) -> str:
+    """Who holds them; ``entries`` are the lengths of the containers."""
+    if not entries or container is None:
+        return f"held by {holder}"
+    size = f"{entries[0]:,} entries" if len(entries) == 1 else f"{len(entries):,} of them, {sum(entries):,} entries"
+    bound = ", no bound found" if bounds_known else ""
+    return f"held by {holder} ({container}, {size}{bound})"
+
+
+def session_lines(facts: SessionFacts) -> list[str]:
+    """What rules found wrong with sessions that should not be there any more."""
+    total = len(facts.node)
+    checks = (
+        (facts.facts & Fact.EXPECTED_GONE != 0, "should be gone: the service itself said so by expect_gone"),
+        (facts.facts & Fact.CLOSED != 0, "closed, and still held"),
+        (facts.hung, "closing for longer than a minute"),
+        (facts.left < 0, "overdue by their own time to live"),
+        (facts.facts & Fact.HOLDER_DEAD != 0, "kept by a holder whose heartbeat has stopped"),
+        (facts.facts & Fact.UNREGISTERED != 0, "no longer in the registry that should have them"),
+    )
+    lines = []
+    for mask, says in checks:
+        if mask.any():
+            lines.append(f"{np.count_nonzero(mask):,} of {total:,} are {says}{_since(facts, mask)}")
+    return lines
+
+
+def _since(facts: SessionFacts, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+    """``, last used 30 min ago at the latest``, if it is known."""
+    idle = facts.idle[mask]
+    idle = idle[~np.isnan(idle)]
+    return f", last used {spoken(float(idle.max()))} ago and less" if len(idle) else ""
+
+
+def also_held(clusters: Sequence[Cluster], holders: Sequence[str]) -> list[str]:
+    """Other holders of the same objects or of parts of them."""
+    return [
+        f"also held by {holder} ({cluster.class_}, {cluster.count:,})"
+        for cluster, holder in zip(clusters, holders, strict=True)
+    ]
+
+
+def spoken(seconds: float) -> str:
+    """``45 s``, ``30 min``, ``5 h``, ``3 days``."""
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} days"
