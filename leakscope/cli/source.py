@@ -54,23 +54,28 @@ def capture_sessions(
     pid: int, ruleset: RuleSet, pause: Pause | None = None, reveal: bool = False
 ) -> tuple[HeapGraph, list[RuleUse]]:
     """As ``capture_graph``, with what came of each rule."""
+    from leakscope.analysis.evidence import join_sockets
     from leakscope.cpython import read_heap
     from leakscope.cpython.bounds import read_bounds
     from leakscope.cpython.field_values import HeapValues
     from leakscope.sessions.read import read_sessions
     from leakscope.target.attach import capture
+    from leakscope.target.evidence import read_evidence
 
     report = progress()
     try:
         image = capture(pid, pause=(pause or Pause.COPY).value, progress=report)
+        evidence, states = read_evidence(pid)
         graph = read_heap(image, reveal=reveal, progress=report)
         values = HeapValues(image, graph)
         sessions, uses = read_sessions(graph, values, ruleset, reveal, report)
         bounds = read_bounds(graph, values)
+        process = {**evidence, "socket_objects": join_sockets(graph, values, states)}
     finally:
         clear_progress()
     used = [{"name": use.rule.name, "category": use.rule.category} for use in uses if use.count]
-    return dataclasses.replace(graph, sessions=sessions, bounds=bounds, facts={**graph.facts, "rules": used}), uses
+    facts = {**graph.facts, "rules": used, "process": process}
+    return dataclasses.replace(graph, sessions=sessions, bounds=bounds, facts=facts), uses
 
 
 @functools.cache

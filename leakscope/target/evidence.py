@@ -116,9 +116,13 @@ def _descriptors_limit(pid: int) -> int | None:
 
 
 def _control_group(pid: int) -> tuple[int, int] | None:
-    """``(limit, used)`` of the tightest limit among the groups that hold the process."""
+    return tightest_limit(Path(f"/proc/{pid}/cgroup").read_text())
+
+
+def tightest_limit(told: str) -> tuple[int, int] | None:
+    """``(limit, used)`` in bytes, of the groups in ``/proc/PID/cgroup`` and those above them; None without a limit."""
     limits = []
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+    for line in told.splitlines():
         _, controllers, path = line.split(":", 2)
         for controller in {*controllers.split(",")} & {*_FILES}:
             folder = (CGROUPS / controller / path.lstrip("/")).resolve()
