@@ -11,6 +11,7 @@ import numpy as np
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
 from leakscope.cpython.shapes import ShapeTable
+from leakscope.cpython.threads import PythonThread
 from leakscope.cpython.types import TypeTable
 from leakscope.kernels import _shapes, layout, references, scan, sizes
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt64s
@@ -45,14 +46,15 @@ class References:
     label: Int32s
 
 
-def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, frames: list[int]) -> Found:
-    """Scans all pages for objects; ``frames`` are the addresses of frames that are no objects, added as such."""
+def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads: list[PythonThread]) -> Found:
+    """Scans all pages for objects; the running frames of ``threads`` that are no objects are added as such."""
+    frames = [frame.address for thread in threads for frame in thread.frames if not frame.is_object]
     image = heap.image
     addresses = np.array([found.address for found in table.types], np.uint64)
     has_gc = np.array([bool(found.flags & heap.layout.flag_have_gc) for found in table.types], np.uint8)
     is_heap = np.array([found.heap for found in table.types], np.uint8)
     static = _pages_in(heap, [area for module in image.modules for area in module.data_ranges])
-    stack = _pages_in(heap, image.stacks)
+    stack = _pages_in(heap, [*image.stacks, *(chunk for thread in threads for chunk in thread.data_stack)])
     pages = len(image.pages)
     bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
 

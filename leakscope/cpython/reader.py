@@ -61,7 +61,8 @@ class _Reading:
         modules = read_modules(heap, interpreters)
         origins = Origins({module.name: module.file for module in modules})
         self.report("objects", 0.1)
-        found = find_objects(heap, table, shapes, _bare_frames(interpreters))
+        threads = [thread for each in interpreters for thread in each.threads]
+        found = find_objects(heap, table, shapes, threads)
         self.report("references", 0.3)
         refs = read_references(heap, shapes, found, names)
         sizes = own_sizes(heap, shapes, found)
@@ -72,7 +73,7 @@ class _Reading:
         liveness = Liveness(heap, found, refs, shapes)
         finder = RootFinder(heap, found, table, names, origins)
         self._exact_roots(finder, interpreters, modules)
-        liveness.settle(finder, [thread for each in interpreters for thread in each.threads])
+        liveness.settle(finder, threads)
         refs, number, garbage = liveness.pruned()
         self.report("done", 1.0)
         kept = number >= 0
@@ -136,17 +137,6 @@ def _require_interpreter(heap: HeapMemory, interpreters: list[Interpreter]) -> N
             f"No interpreter state of CPython {heap.image.version} was found where it should be",
             "The process may be starting or ending: try again. Patched or debug builds are not supported.",
         )
-
-
-def _bare_frames(interpreters: list[Interpreter]) -> list[int]:
-    """Addresses of the frames that need a node of their own."""
-    return [
-        frame.address
-        for interpreter in interpreters
-        for thread in interpreter.threads
-        for frame in thread.frames
-        if not frame.is_object
-    ]
 
 
 def _namespaces(found: Found, refs: References, shapes: ShapeTable) -> Namespaces:

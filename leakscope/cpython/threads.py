@@ -13,6 +13,7 @@ _MOST_INTERPRETERS = 1024
 _MOST_THREADS = 1 << 20
 _MOST_FRAMES = 1 << 20
 _MOST_DIGITS = 1 << 10
+_MOST_CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class PythonThread:
     name: str
     frames: tuple[RunningFrame, ...]
     """Innermost first."""
+    data_stack: tuple[tuple[int, int], ...]
+    """Where its frames lie (3.11+), ``[start, end)``: memory whose words stay there when a frame is left."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,16 @@ def _read_thread(heap: HeapMemory, state: int, names: dict[int | None, str]) -> 
     ident = heap.word(state + layout.tstate_thread_id)
     native = heap.word(state + layout.tstate_native_thread_id) if layout.tstate_native_thread_id >= 0 else 0
     frames = tuple(_frames(heap, state))
-    return PythonThread(state, ident, native, names.get(ident) or f"thread {native or hex(ident)}", frames)
+    name = names.get(ident) or f"thread {native or hex(ident)}"
+    return PythonThread(state, ident, native, name, frames, tuple(_data_stack(heap, state)))
+
+
+def _data_stack(heap: HeapMemory, state: int) -> Iterator[tuple[int, int]]:
+    """The ``_PyStackChunk``s of a thread, each of which begins with the one before it and its size."""
+    if heap.layout.tstate_datastack_chunk < 0:
+        return
+    for chunk in _chain(heap, heap.word(state + heap.layout.tstate_datastack_chunk), 0, _MOST_FRAMES):
+        yield chunk, chunk + min(heap.word(chunk + 8), _MOST_CHUNK_BYTES)
 
 
 def _frames(heap: HeapMemory, state: int) -> Iterator[RunningFrame]:
