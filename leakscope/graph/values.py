@@ -54,10 +54,11 @@ class ValueSource(Protocol):
         ...
 
     def c_numbers(self, nodes: Int32s, field: str) -> Values:
-        """An integer that C code keeps in the object (INT), MISSING where its type has no such field.
+        """A number that C code keeps in the object: INT, or BOOL for flags; MISSING where its type has no such field.
 
-        ``fd`` (sockets, files; -1 closed), ``state`` (C futures and tasks), ``maxsize`` (lru_cache, deque; -1
-        unbounded), ``len`` (builtin containers), ``callbacks`` ... : ``cpython/c_numbers.py`` is the list.
+        ``fd`` (sockets, files; -1 closed), ``state`` (C futures and tasks: 0 pending, 1 cancelled, 2 finished),
+        ``open`` (sqlite3 connections, maps), ``locked`` (locks), ``maxsize`` (lru_cache, deque; -1 unbounded), ``len``
+        (builtin containers and texts), and whatever whole number a C type publishes as a member, by its name.
         """
         ...
 

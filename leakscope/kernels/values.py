@@ -254,7 +254,7 @@ def seconds(memory: Memory, numbers: Numbers, place: cython.longlong) -> cython.
     if -100_000_000 < days < 100_000_000:
         return cython.cast(cython.double, microseconds(memory, numbers, place)) / 1e6
     whole = days * 86400 + memory.signed32(place + numbers.timedelta_seconds)
-    return cython.cast(cython.double, whole)
+    return whole + memory.signed32(place + numbers.timedelta_microseconds) / 1e6
 
 
 def mask_values(memory: Memory, numbers: Numbers, places, kinds):

@@ -1,23 +1,20 @@
-"""The reader on live processes: holders of every kind by name, values on request, torn memory."""
+"""The reader on live processes: holders of every kind by name, torn memory."""
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
 from leakscope.analysis.chains import cluster_chains
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.select import node_at
 from leakscope.cpython import read_heap
-from leakscope.cpython.values import NoValue, ValueReader
 from leakscope.errors import LeakscopeError
 from leakscope.formats.checks import check
 from leakscope.target.attach import capture
 from leakscope.target.image import MemoryImage
+from tests.cpython.torn import torn
 from tests.interpreters import Interpreter, one_per_version
 from tests.truth.driver import TARGETS, Target, running
 
@@ -77,45 +74,6 @@ def test_data_keys_show_only_when_revealed(target: tuple[Interpreter, Target], i
         assert ("the key" in " ".join(graph.names)) == reveal
         (cluster,) = cluster_chains(HeapIndex(graph), node_at(graph, target[1].facts["held"]["number"]))
         assert cluster.text.startswith(f"__main__.BY_NUMBER[{'42' if reveal else '<int>'}]")
-
-
-def test_values_of_fields(target: tuple[Interpreter, Target], image: MemoryImage) -> None:
-    """Every kind of value that a session rule may ask for, to the bit."""
-    reader = ValueReader(image)
-    found = {name: reader.value(at) for name, at in reader.attributes(target[1].facts["fields"]).items()}
-    zone = datetime.timezone(datetime.timedelta(hours=-3))
-    assert found == {
-        "nothing": None,
-        "yes": True,
-        "small": -7,
-        "large": 12345678901234567890123,
-        "real": 2.5,
-        "text": "naïve ☃",
-        "raw": b"\x00\xff",
-        "naive": datetime.datetime(2026, 11, 21, 4, 39, 1, 250),
-        "aware": datetime.datetime(2026, 11, 21, 4, 39, tzinfo=zone),
-        "other": NoValue("list"),
-    }
-    assert reader.value(1) == NoValue("?")
-
-
-def torn(image: MemoryImage, seed: int) -> MemoryImage:
-    """The image with bits flipped, words moved, words invented, or pages lost."""
-    random = np.random.default_rng(seed)
-    buffer = image.buffer.copy()
-    words = buffer.view(np.uint64)
-    count = int(random.integers(1, 4_000))
-    at = random.integers(0, len(words), count)
-    if seed % 4 == 0:
-        words[at] ^= np.uint64(1) << random.integers(0, 64, count).astype(np.uint64)
-    elif seed % 4 == 1:
-        words[at] = words[random.integers(0, len(words), count)]
-    elif seed % 4 == 2:
-        words[at] = random.integers(0, 1 << 63, count).astype(np.uint64)
-    else:
-        pages = buffer.reshape(-1, 4096)
-        pages[random.integers(0, len(pages), max(1, count // 200))] = 0
-    return dataclasses.replace(image, buffer=buffer)
 
 
 def test_torn_memory_gives_a_valid_graph_or_a_clear_error(image: MemoryImage) -> None:
