@@ -42,6 +42,7 @@ class Found:
     states: Counter[str]
     created: list[float]
     used: list[float]
+    expires: list[float]
     masks: list[int]
     healthy: int
     classes: Counter[str]
@@ -52,7 +53,7 @@ class Found:
         return self.classes.total()
 
 
-NOTHING = Found("", Counter(), [], [], [], 0, Counter())
+NOTHING = Found("", Counter(), [], [], [], [], 0, Counter())
 
 
 def check(python: Path, target: str) -> None:
@@ -73,7 +74,7 @@ def look(pid: int) -> dict[str, Found]:
     image = capture(pid)
     graph = read_heap(image)
     rules = arranged([built_in()])
-    sessions = read_sessions(graph, HeapValues(image, graph), rules, reveal=False)
+    sessions, _ = read_sessions(graph, HeapValues(image, graph), rules)
     return _by_rule(graph, sessions, {rule.name: rule.category for rule in rules.rules})
 
 
@@ -121,6 +122,7 @@ def _found(graph: HeapGraph, sessions: Sessions, rows: Int64s, categories: dict[
         states=Counter(graph.names[state] if state >= 0 else UNKNOWN for state in states),
         created=sorted(sessions.created[rows].tolist()),
         used=sorted(sessions.used[rows].tolist()),
+        expires=sorted(sessions.expires[rows].tolist()),
         masks=sorted(sessions.id[rows].tolist()),
         healthy=int(np.count_nonzero(sessions.facts[rows] & Fact.HEALTHY)),
     )
@@ -128,7 +130,7 @@ def _found(graph: HeapGraph, sessions: Sessions, rows: Int64s, categories: dict[
 
 def _differences(name: str, wanted: dict[str, Any], found: Found) -> Iterator[str]:
     """One line per fact that is not as the program says."""
-    unknown = wanted.keys() - {"count", "states", "created", "used", "ids", "healthy"}
+    unknown = wanted.keys() - {"count", "states", "created", "used", "expires", "ids", "healthy"}
     if unknown:
         yield f"{name}: the program expects what nobody compares: {sorted(unknown)}"
     if found.count != wanted["count"]:
@@ -139,7 +141,7 @@ def _differences(name: str, wanted: dict[str, Any], found: Found) -> Iterator[st
         yield f"{name}: {found.healthy} called healthy, {wanted['healthy']} are"
     if "ids" in wanted and found.masks != sorted(map(mask, wanted["ids"])):
         yield f"{name}: masks of ids {found.masks} found, of {wanted['ids']} expected"
-    for fact, times in (("created", found.created), ("used", found.used)):
+    for fact, times in (("created", found.created), ("used", found.used), ("expires", found.expires)):
         if fact in wanted and not _close(times, wanted[fact]):
             yield f"{name}: {fact} {times} found, {wanted[fact]} true"
 
