@@ -11,6 +11,7 @@ from leakscope.cpython.code import CodeReader
 from leakscope.cpython.labels import Namespaces, resolve_labels
 from leakscope.cpython.layouts import DEBUG_OFFSETS_BYTES, Layout, layout_for, overlay_debug_offsets
 from leakscope.cpython.liveness import Liveness
+from leakscope.cpython.local_time import utc_offset
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
 from leakscope.cpython.objects import Found, References, find_objects, own_sizes, read_references
@@ -82,7 +83,7 @@ class _Reading:
             self._flags(found, shapes, liveness, garbage)[kept],
             refs.first_ref, refs.target, refs.kind, refs.label,
             _types(table, found, origins, number), names.texts, _renumbered_labels(labels, number),
-            _renumbered_frames(frames, number), finder.rows.table(number), facts=self._facts(),
+            _renumbered_frames(frames, number), finder.rows.table(number), facts=self._facts(modules),
         )  # fmt: skip
 
     def _exact_roots(self, finder: RootFinder, interpreters: list[Interpreter], modules: list[Module]) -> None:
@@ -102,7 +103,7 @@ class _Reading:
         flags |= np.where(shapes.of_kind(shapes.modules, found.rows), Node.MODULE, 0)
         return flags.astype(np.uint8)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, modules: list[Module]) -> dict[str, Any]:
         facts = self.image.facts
         return {
             "pid": facts.pid,
@@ -112,7 +113,7 @@ class _Reading:
             "started_at": facts.started_at,
             "monotonic_at": facts.monotonic_at,
             "boottime_at": facts.boottime_at,
-            "utc_offset_s": facts.utc_offset_s,
+            "utc_offset_s": utc_offset(self.heap, modules, facts),
             "strategy": facts.strategy,
             "pause_ms": facts.pause_ms,
             "copied_bytes": facts.copied_bytes,

@@ -223,6 +223,7 @@ def _image(
         monotonic_at=clocks.monotonic_at,
         boottime_at=clocks.boottime_at,
         utc_offset_s=clocks.utc_offset_s,
+        seasons_s=clocks.seasons_s,
     )
     return MemoryImage(
         buffer=copied.buffer,

@@ -12,13 +12,14 @@ import stat
 import struct
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 _MOST_ZONE_BYTES = 1 << 16
 _MOST_ENVIRONMENT_BYTES = 1 << 22
 _MOST_LINKS = 40
+_YEAR_S = (365 * 24 + 6) * 3600  # timemodule.c
 _LOCAL_TIME = "/etc/localtime"
 _ZONES = "/usr/share/zoneinfo"
 
@@ -45,18 +46,22 @@ class TargetClocks:
     boottime_at: float | None
     utc_offset_s: float | None
     """Seconds east of UTC of its local time, as its environment said when it began."""
+    seasons_s: tuple[float, float] | None = None
+    """The same of January and of July, by which ``time.timezone`` is told from another zone's."""
 
 
 def read_clocks(pid: int, moment: Moment) -> TargetClocks:
     """The clocks of process ``pid`` at ``moment``. Never raises: a process that is gone has None."""
     ours, theirs = _namespace_offsets("self"), _namespace_offsets(str(pid))
-    utc_offset = _utc_offset(pid, moment.epoch)
+    now_s, january, july = _utc_offsets(pid, moment.epoch)
+    seasons = None if january is None or july is None else (january, july)
     if ours is None or theirs is None:
-        return TargetClocks(None, None, utc_offset)
+        return TargetClocks(None, None, now_s, seasons)
     return TargetClocks(
         moment.monotonic + theirs["monotonic"] - ours["monotonic"],
         moment.boottime + theirs["boottime"] - ours["boottime"],
-        utc_offset,
+        now_s,
+        seasons,
     )
 
 
@@ -86,15 +91,23 @@ def _namespace_offsets(process: str) -> dict[str, float] | None:
         return None
 
 
-def _utc_offset(pid: int, epoch: float) -> float | None:
-    """Seconds east of UTC as the C library of the process would say, by ``TZ`` or ``/etc/localtime``."""
+def _utc_offsets(pid: int, epoch: float) -> tuple[float | None, float | None, float | None]:
+    """Seconds east of UTC as the C library of the process would say, by ``TZ`` or ``/etc/localtime``.
+
+    At ``epoch``, in January and in July of that year, as CPython's ``time`` computes them.
+    """
     try:
         told = _environment(pid, b"TZ")
         root = Path(f"/proc/{pid}/root")
         zone = _zone(root, told)
         root.stat()  # a file that was not there may have gone with the process
     except (OSError, ValueError):
-        return None
+        return None, None, None
+    january = epoch // _YEAR_S * _YEAR_S
+    return _offset(zone, epoch), _offset(zone, january), _offset(zone, january + _YEAR_S // 2)
+
+
+def _offset(zone: tzinfo, epoch: float) -> float | None:
     offset = datetime.fromtimestamp(epoch, timezone.utc).astimezone(zone).utcoffset()
     return offset.total_seconds() if offset is not None else None
 

@@ -61,7 +61,9 @@ class CaptureFacts:
     boottime_at: float | None = None
     """The same of CLOCK_BOOTTIME."""
     utc_offset_s: float | None = None
-    """Seconds east of UTC of the target's local time at ``captured_at``; None where unknown."""
+    """Seconds east of UTC of local time at ``captured_at``, by the environment it began with; None where unknown."""
+    seasons_s: tuple[float, float] | None = None
+    """The same of January and of July."""
 
 
 @dataclass(frozen=True)
