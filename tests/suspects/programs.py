@@ -11,8 +11,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from leakscope.cli.source import capture_graph
 from leakscope.graph.heap import HeapGraph
@@ -90,6 +93,16 @@ def _literals(path: Path) -> dict[str, Any]:
             if name in ("NEEDS", "EXPECTED"):
                 found[name] = ast.literal_eval(statement.value)
     return found
+
+
+def live_objects(graph: HeapGraph, expected: Expected) -> int:
+    """How many objects there are of that expected class of which there are most; garbage counts."""
+    by_type = np.bincount(graph.type, minlength=len(graph.types.name))
+    matching = (
+        sum(int(by_type[row]) for row, name in enumerate(graph.types.name) if fnmatchcase(name, glob))
+        for glob in expected.classes
+    )
+    return max(matching)
 
 
 def snapshots(python: Path, program: Program, count: int, units: int = UNITS) -> list[HeapGraph]:

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from leakscope.analysis.suspects import find_suspects
 
 from tests.interpreters import Interpreter, one_per_version
 from tests.suspects.judge import MOST_SUSPECTS, judge
-from tests.suspects.programs import Program, programs, snapshots
-from tests.suspects.series import SOUND_SNAPSHOTS, prefixes
+from tests.suspects.programs import UNITS, Program, programs
+from tests.suspects.verdicts import Verdicts
 
 ALL_UNDER = (3, 11)
-LEAK_SNAPSHOTS = 3
+SOUND, LEAKS = programs("sound"), programs("leaks")
 
 
-def chosen(folder: str) -> list[pytest.param]:
+def chosen(found: list[Program]) -> pytest.MarkDecorator:
     """Every program under one interpreter; under each of the others another third of them."""
-    found = programs(folder)
     others = [one for one in one_per_version() if one.version[:2] != ALL_UNDER]
-    all_of = [(one, program) for one in one_per_version() if one.version[:2] == ALL_UNDER for program in found]
-    thirds = [(one, program) for part, one in enumerate(others) for program in found[part % 3 :: 3]]
-    return [pytest.param(*pair, id=f"{pair[0].name}-{pair[1].path.stem}") for pair in [*all_of, *thirds]]
+    pairs = [(one, program) for one in one_per_version() if one.version[:2] == ALL_UNDER for program in found]
+    pairs += [(one, program) for part, one in enumerate(others) for program in found[part % 3 :: 3]]
+    names = [f"{one.name}-{program.path.stem}" for one, program in pairs]
+    return pytest.mark.parametrize(("interpreter", "program"), pairs, ids=names)
 
 
-@pytest.mark.parametrize(("interpreter", "program"), chosen("sound"))
-def test_a_sound_program_raises_no_suspect(interpreter: Interpreter, program: Program) -> None:
+@chosen(SOUND)
+def test_a_sound_program_raises_no_suspect(verdicts: Verdicts, interpreter: Interpreter, program: Program) -> None:
     """Whether one looks once, twice, three times or five times, early or late."""
-    graphs = snapshots(program.python(interpreter), program, SOUND_SNAPSHOTS)
-    for name, part in prefixes(graphs):
-        assert not find_suspects(part).suspects, name
+    found = verdicts.of(program, interpreter).suspects
+    assert len(found) == 7
+    assert not {span: suspects for span, suspects in found.items() if suspects}
 
 
-@pytest.mark.parametrize(("interpreter", "program"), chosen("leaks"))
-def test_a_leak_is_named_with_its_holder(interpreter: Interpreter, program: Program) -> None:
+@chosen(LEAKS)
+def test_a_leak_is_named_with_its_holder(verdicts: Verdicts, interpreter: Interpreter, program: Program) -> None:
     """Three snapshots after equal rounds: class, holder and pace are right, and there are few suspects."""
     assert program.expected
-    graphs = snapshots(program.python(interpreter), program, LEAK_SNAPSHOTS)
-    suspects = find_suspects(graphs).suspects
-    assert len(suspects) <= MOST_SUSPECTS
+    (suspects,) = verdicts.of(program, interpreter).suspects.values()
     found = judge(suspects, program.expected)
     assert found.rank == 1, suspects
     assert found.right_pace, suspects
+    assert len(suspects) <= MOST_SUSPECTS
+
+
+@chosen(LEAKS)
+def test_a_leaking_program_leaks_at_its_pace(verdicts: Verdicts, interpreter: Interpreter, program: Program) -> None:
+    """What is judged is true of the program itself: so many more objects after each round."""
+    assert program.expected
+    counts = verdicts.of(program, interpreter).counts
+    assert [after - before for before, after in pairwise(counts)] == [program.expected.per_unit * UNITS] * 2
