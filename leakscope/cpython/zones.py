@@ -21,7 +21,8 @@ KEYS = {"zoneinfo.ZoneInfo": "key", "zoneinfo._zoneinfo.ZoneInfo": "_key", "back
 """Which attribute of a zone is its key in the zone data."""
 OFFSETS = {
     "pytz.tzinfo.DstTzInfo": "_utcoffset",
-    "pytz._FixedOffset": "_offset",
+    "pytz.tzinfo.StaticTzInfo": "_utcoffset",
+    "pytz._FixedOffset": "_utcoffset",
     "dateutil.tz.tz.tzoffset": "_offset",
     "psycopg2.tz.FixedOffsetTimezone": "_offset",
     "bson.tz_util.FixedOffset": "_FixedOffset__offset",
@@ -83,12 +84,15 @@ class Zones:
         return names
 
     def _attribute(self, node: int, name: str) -> Int32s:
-        """The node of one attribute, as an array of one; -1 for none."""
+        """The node of one attribute of an object or else of its class, as an array of one; -1 for none."""
         graph = self._graph
         if self._edges is None:
             self._edges = Edges(graph.first_ref, graph.target, graph.kind, ())
         label = graph.names.index(name) if name in graph.names else -2
-        return follow(self._edges, graph.label, np.array([node], np.int32), label, (Ref.ATTR, Ref.INTERNAL))
+        found = follow(self._edges, graph.label, np.array([node], np.int32), label, (Ref.ATTR, Ref.INTERNAL))
+        if found[0] >= 0:
+            return found
+        return follow(self._edges, graph.label, graph.types.node[graph.type[[node]]], label, (Ref.GLOBAL,))
 
 
 def _zone_info(key: str | None) -> ZoneInfo | None:
