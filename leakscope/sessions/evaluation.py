@@ -106,9 +106,9 @@ def _equal(objects: Objects, path: Path, wanted: tuple[Constant, ...]) -> Bools:
 
 
 def _equal_plain(objects: Objects, nodes: Int32s, wanted: tuple[Constant, ...]) -> Bools:
-    found = _equal_number(objects.heap.source.values(nodes), wanted)
+    found = _equal_number(objects.heap.values(nodes), wanted)
     texts = [each for each in wanted if isinstance(each, str)]
-    return found | (objects.heap.source.same_text(nodes, texts) >= 0) if texts else found
+    return found | (objects.heap.same_text(nodes, texts) >= 0) if texts else found
 
 
 def _equal_number(values: Values, wanted: tuple[Constant, ...]) -> Bools:
@@ -126,7 +126,7 @@ def _number(objects: Objects, operand: Path | float) -> Floats:
         nodes = objects.at(operand.steps)
         members = np.flatnonzero(objects.heap.is_a(nodes, ENUM) & np.isnan(found))
         if len(members):
-            found[members] = _numeric(objects.heap.source.values(objects.heap.step(nodes[members], ENUM_FIELDS[1])))
+            found[members] = _numeric(objects.heap.values(objects.heap.step(nodes[members], ENUM_FIELDS[1])))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeAlias
 
 import numpy as np
@@ -25,7 +26,6 @@ UUID = "uuid.UUID"
 UUID_NUMBER = Name("int")
 LONGEST_ID = 200
 LARGEST_EXACT = 1 << 53
-Take: TypeAlias = Callable[[Field, Objects, Int32s], Bools]
 
 
 _NUMBERS, _FLOATS = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float64)
@@ -70,6 +70,21 @@ class Facts:
     sessions: Sessions
     unread: tuple[str, ...]
     """Keys of the rule of which nothing was found in any of them."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one field leads to, for some of the sessions: parallel arrays."""
+
+    field: Field
+    entries: Int32s
+    """Which sessions."""
+    nodes: Int32s
+    values: Values
+
+
+Take: TypeAlias = Callable[[Found], Bools]
+"""Enters what was found into columns, and says for which of the sessions that settles it."""
 
 
 class Reader:
@@ -121,13 +136,18 @@ class Reader:
         return Facts(table, tuple(self._unread))
 
     def _first(self, objects: Objects, key: str, fields: tuple[Field, ...], take: Take) -> None:
-        """Offer each field with the entries that no field before it settled; ``take`` says which it settles."""
+        """Offer what each field leads to, for the entries that no field before it settled; ``take`` settles some."""
         left = np.arange(len(objects), dtype=np.int32)
         for field in fields:
             if not len(left):
                 break
             part = objects if len(left) == len(objects) else Objects(self._heap, objects.nodes[left])
-            left = left[~take(field, part, left)]
+            path = self._path(field)
+            nodes = part.at(path.steps)
+            there = np.flatnonzero(nodes >= 0)
+            if len(there):
+                found = Found(field, left[there], nodes[there], self._heap.worth(nodes[there], path))
+                left = np.delete(left, there[take(found)])
         if fields and len(left) == len(objects):
             self._unread.append(key)
 
@@ -135,14 +155,15 @@ class Reader:
         mask = np.full(len(objects), UNKNOWN_MASK, dtype=np.uint64)
         id_name = np.full(len(objects), -1, dtype=np.int32)
 
-        def take(field: Field, part: Objects, left: Int32s) -> Bools:
-            nodes = part.at(self._path(field).steps).copy()
+        def take(found: Found) -> Bools:
+            nodes, values = found.nodes, found.values
             uuids = np.flatnonzero(self._heap.is_a(nodes, UUID))
-            nodes[uuids] = self._heap.step(nodes[uuids], UUID_NUMBER)
-            values = self._heap.source.values(nodes)
-            mask[left] = self._heap.source.masks(nodes)
+            if len(uuids):
+                nodes[uuids] = self._heap.step(nodes[uuids], UUID_NUMBER)
+                values = self._heap.values(nodes)
+            mask[found.entries] = self._heap.source.masks(nodes)
             if self._names.reveal:
-                id_name[left] = self._names.revealed(nodes, values)
+                id_name[found.entries] = self._names.revealed(nodes, values)
             return np.isin(values.kind, (Value.TEXT, Value.BYTES, Value.INT))
 
         self._first(objects, "id", self._rule.id, take)
@@ -153,15 +174,16 @@ class Reader:
         times = Times.unknown(len(objects))
         told_by = np.full(len(objects), -1, dtype=np.int32)
 
-        def take(field: Field, part: Objects, left: Int32s) -> Bools:
-            values = self._values(field, part)
-            found = self._clock.times(values, field, ahead)
+        def take(found: Found) -> Bools:
+            values = with_texts_read(found.nodes, found.values, self._heap.source)
+            moments = self._clock.times(values, found.field, ahead)
             told = np.isin(values.kind, TIMES)
             never = told & (key != "created") & ((values.number == 0) | (values.number == np.inf))
+            said = told & ~never
             for column in ("epoch", "implausible", "ambiguous"):
-                getattr(times, column)[left[told & ~never]] = getattr(found, column)[told & ~never]
+                getattr(times, column)[found.entries[said]] = getattr(moments, column)[said]
             if told.any():
-                told_by[left[told]] = self._names.number(field.path or "")
+                told_by[found.entries[told]] = self._names.number(found.field.path or "")
             return told
 
         self._first(objects, key, fields, take)
@@ -170,16 +192,18 @@ class Reader:
     def _ttl(self, objects: Objects) -> Floats:
         ttl = np.full(len(objects), np.nan)
 
-        def take(field: Field, part: Objects, left: Int32s) -> Bools:
-            if field.constant is not None:
-                ttl[left] = field.constant
-            else:
-                ttl[left] = seconds(self._values(field, part), field)
-            known: Bools = ~np.isnan(ttl[left])
+        def take(found: Found) -> Bools:
+            ttl[found.entries] = seconds(found.values, found.field)
+            known: Bools = ~np.isnan(ttl[found.entries])
             return known
 
-        self._first(objects, "ttl", self._rule.ttl, take)
-        return ttl
+        read = tuple(takewhile(lambda field: field.constant is None, self._rule.ttl))
+        self._first(objects, "ttl", read, take)
+        if len(read) == len(self._rule.ttl):
+            return ttl
+        self._unread = [key for key in self._unread if key != "ttl"]
+        constant = self._rule.ttl[len(read)].constant
+        return np.where(np.isnan(ttl), np.nan if constant is None else constant, ttl)
 
     def _end(self, created: Floats, used: Floats, expires: Floats, ttl: Floats) -> Floats:
         """When the time is over: what a field says, else time to live after creation or last use."""
@@ -190,11 +214,10 @@ class Reader:
         rule, number = self._rule, self._names.number
         state = np.full(len(objects), -1, dtype=np.int32)
 
-        def take(field: Field, part: Objects, left: Int32s) -> Bools:
-            path = self._path(field)
-            nodes = None if path.number else part.at(path.steps)
-            state[left] = state_texts(self._heap, part.values(path), nodes, dict(rule.states), number)
-            known: Bools = state[left] >= 0
+        def take(found: Found) -> Bools:
+            nodes = None if self._path(found.field).number else found.nodes
+            state[found.entries] = state_texts(self._heap, found.values, nodes, dict(rule.states), number)
+            known: Bools = state[found.entries] >= 0
             return known
 
         self._first(objects, "state", rule.state, take)
@@ -228,9 +251,3 @@ class Reader:
 
     def _path(self, field: Field) -> Path:
         return parse_path(field.path or ITSELF, bool(self._rule.keys))
-
-    def _values(self, field: Field, part: Objects) -> Values:
-        """What stands there, texts that write a time read as such."""
-        path = self._path(field)
-        values = part.values(path)
-        return values if path.number else with_texts_read(part.at(path.steps), values, self._heap.source)

@@ -28,6 +28,7 @@ class Lineage:
     def __init__(self, graph: HeapGraph) -> None:
         self._names = graph.types.name
         self._row, self._ancestor = _lookup_order(graph)
+        self._below: dict[tuple[str, ...], Bools] = {}
 
     @cached_property
     def _rows_of_name(self) -> dict[str, list[int]]:
@@ -48,10 +49,12 @@ class Lineage:
 
     def below(self, *globs: str) -> Bools:
         """By type: whether it, or a class it derives from, matches one of ``globs``."""
-        chosen = np.zeros(len(self._names), dtype=np.bool_)
-        for glob in globs:
-            chosen |= self.named(glob)
-        return self.with_subclasses(chosen)
+        if globs not in self._below:
+            chosen = np.zeros(len(self._names), dtype=np.bool_)
+            for glob in globs:
+                chosen |= self.named(glob)
+            self._below[globs] = self.with_subclasses(chosen)
+        return self._below[globs]
 
     def with_subclasses(self, chosen: Bools) -> Bools:
         """By type: whether it or a class it derives from is ``chosen``."""

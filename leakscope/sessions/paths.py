@@ -34,12 +34,39 @@ class Heap:
     @cached_property
     def name_number(self) -> dict[str, int]:
         """Index into ``graph.names`` by text."""
-        return {name: number for number, name in enumerate(self.graph.names)}
+        return dict(zip(self.graph.names, range(len(self.graph.names)), strict=True))
 
     def is_a(self, nodes: Int32s, class_name: str) -> Bools:
         """Whether each node's class is, or derives from, the one of that full name; false for node -1."""
-        result: Bools = self.lineage.below(class_name)[self.graph.type[nodes]] & (nodes >= 0)
+        there = np.flatnonzero(nodes >= 0)
+        result = np.zeros(len(nodes), dtype=np.bool_)
+        of_class = self.lineage.below(class_name)
+        if len(there) and of_class.any():
+            result[there] = of_class[self.graph.type[nodes[there]]]
         return result
+
+    def values(self, nodes: Int32s) -> Values:
+        """What each node is worth; most paths of most rules lead nowhere, and that costs nothing."""
+        there = np.flatnonzero(nodes >= 0)
+        if len(there) == len(nodes):
+            return self.source.values(nodes)
+        found = Values(np.zeros(len(nodes), dtype=np.uint8), np.full(len(nodes), np.nan))
+        if len(there):
+            known = self.source.values(nodes[there])
+            found.kind[there], found.number[there] = known.kind, known.number
+        return found
+
+    def worth(self, nodes: Int32s, path: Path) -> Values:
+        """What each node at the end of ``path`` is worth, or the number that C code keeps in it."""
+        return self.source.c_numbers(nodes, path.number) if path.number else self.values(nodes)
+
+    def same_text(self, nodes: Int32s, wanted: list[str]) -> Int32s:
+        """By node: which of ``wanted`` it is, -1 none."""
+        there = np.flatnonzero(nodes >= 0)
+        found = np.full(len(nodes), -1, dtype=np.int32)
+        if len(there):
+            found[there] = self.source.same_text(nodes[there], wanted)
+        return found
 
     def step(self, nodes: Int32s, step: Step) -> Int32s:
         """By node: where one step leads, -1 for nowhere."""
@@ -54,7 +81,7 @@ class Heap:
     def referents(self, nodes: Int32s) -> Int32s:
         """What weak references refer to, -1 once it is gone."""
         found = follow_kind(self.edges, self.graph.label, nodes, Ref.WEAK)
-        gone = self.source.values(found).kind == Value.NONE
+        gone = self.values(found).kind == Value.NONE
         return np.where(gone, np.int32(-1), found)
 
     def _attribute(self, nodes: Int32s, name: str) -> Int32s:
@@ -73,7 +100,7 @@ class Heap:
             graph = self.graph
             held = follow(self.edges, graph.label, graph.types.node, number, (Ref.GLOBAL,))
             inherited = self.lineage.first_with(held)
-            plain = np.isin(self.source.values(inherited).kind, PLAIN)
+            plain = np.isin(self.values(inherited).kind, PLAIN)
             self._defaults[number] = np.where(plain, inherited, np.int32(-1))
         return self._defaults[number]
 
@@ -91,6 +118,7 @@ class Objects:
         self.heap = heap
         self.nodes = nodes
         self._reached: dict[Steps, Int32s] = {(): nodes}
+        self._read: dict[Path, Values] = {}
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -103,5 +131,6 @@ class Objects:
 
     def values(self, path: Path) -> Values:
         """By object: what stands at the end of ``path``."""
-        nodes = self.at(path.steps)
-        return self.heap.source.c_numbers(nodes, path.number) if path.number else self.heap.source.values(nodes)
+        if path not in self._read:
+            self._read[path] = self.heap.worth(self.at(path.steps), path)
+        return self._read[path]

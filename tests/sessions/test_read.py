@@ -166,8 +166,9 @@ def test_time_to_live_ends_after_creation_or_last_use() -> None:
     assert (told[used].ttl, told[used].expires) == (30, NOW + 20)
     assert (told[fresh].ttl, told[fresh].expires, told[fresh].used) == (60, NOW + 10, None)
     assert told[fresh].facts == Fact(0)
-    told = heap.read(rule(created="made", used="used", ttl=60, expires="nowhere"))
-    assert told[used].expires == NOW + 10
+    told = heap.read(rule(created="made", used="used", ttl=["nowhere", 60, "ttl"], expires="nowhere"))
+    assert (told[used].ttl, told[used].expires) == (60, NOW + 10)
+    assert heap.uses[0].unread == ("expires",)
 
 
 @pytest.mark.parametrize(
