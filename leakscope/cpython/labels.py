@@ -11,6 +11,7 @@ from leakscope.cpython.names import Names
 from leakscope.cpython.objects import Found, References, kernel_layout
 from leakscope.cpython.shapes import ShapeTable
 from leakscope.cpython.threads import read_int
+from leakscope.cpython.written import WrittenNames, ranges
 from leakscope.graph.heap import Labels
 from leakscope.graph.kinds import Ref
 from leakscope.kernels._arrays import Int32s, Int64s
@@ -54,12 +55,35 @@ def resolve_labels(
     named = pending[np.isin(kinds, (Ref.ATTR, Ref.GLOBAL, Ref.LOCAL, Ref.CELL))]
     refs.kind[pending] = np.where(kinds == Ref.STACK, refs.kind[pending], kinds)
     nodes, inverse = np.unique(refs.label[named], return_inverse=True)
-    numbers = np.array([texts.number(node) for node in nodes.tolist()], np.int32)
+    if reveal:
+        numbers = np.array([texts.number(node) for node in nodes.tolist()], np.int32)
+    else:
+        written = WrittenNames(heap, found, shapes, refs)
+        numbers = _name_numbers(written, texts, nodes, named[refs.kind[named] == Ref.GLOBAL], refs)
     refs.label[named] = numbers[inverse] if len(nodes) else refs.label[named]
     keys = np.unique(refs.label[refs.kind == Ref.KEY])
     if reveal:
         return Labels(keys, np.array([texts.shown(node) for node in keys.tolist()], np.int32))
     return _masked_keys(heap, found, shapes, refs, names)
+
+
+def _name_numbers(written: WrittenNames, texts: _Texts, nodes: Int32s, globals_: Int64s, refs: References) -> Int32s:
+    """Numbers of the texts of ``nodes``, masked where they are no names in code.
+
+    ``globals_`` are the references of modules' and classes' namespaces. The code that filled these may be gone, so
+    whatever could be a name there is one.
+    """
+    used, at = np.unique(refs.label[globals_], return_inverse=True)
+    by_use = [texts.text(node) or "" for node in used.tolist()]
+    declared = written.annotated(np.array([text == "__annotations__" for text in by_use], bool)[at], globals_)
+    public = used[np.array([text.isidentifier() for text in by_use], bool)]
+    is_text = written.are(Shape.STR, nodes)
+    known = ~is_text
+    known[is_text] = written.contain(nodes[is_text], np.concatenate([public, declared]))
+    numbers = np.empty(len(nodes), np.int32)
+    numbers[known] = [texts.number(node) for node in nodes[known].tolist()]
+    numbers[~known] = [texts.masked(mask) for mask in written.masks(nodes[~known]).tolist()]
+    return numbers
 
 
 def _masked_keys(heap: HeapMemory, found: Found, shapes: ShapeTable, refs: References, names: Names) -> Labels:
@@ -70,7 +94,7 @@ def _masked_keys(heap: HeapMemory, found: Found, shapes: ShapeTable, refs: Refer
     keys = keys[shapes.columns[found.rows[keys], Column.SHAPE] == Shape.STR][:_MOST_MASKED]
     masks = mask_texts(heap.paged, kernel_layout(heap), found.offsets[keys])
     readable = masks < _UNREADABLE
-    texts = [names.add(f"#{mask:012x}") for mask in masks[readable].tolist()]
+    texts = [names.add(shown_mask(mask)) for mask in masks[readable].tolist()]
     return Labels(keys[readable], np.array(texts, np.int32))
 
 
@@ -79,19 +103,14 @@ def _mark_namespaces(refs: References, spaces: Namespaces) -> None:
     for dicts, kind in ((spaces.of_instances, Ref.ATTR), (spaces.of_modules_and_classes, Ref.GLOBAL)):
         start, end = refs.first_ref[dicts], refs.first_ref[dicts + 1]
         small = end - start <= _LARGEST_NAMESPACE * 2
-        positions = _ranges(start[small], end[small])
+        positions = ranges(start[small], end[small])
         entries = positions[refs.kind[positions] == Ref.KEY | UNRESOLVED]
         refs.kind[entries] = kind | UNRESOLVED
 
 
-def _ranges(start: Int64s, end: Int64s) -> Int64s:
-    """All positions of ``[start[i], end[i])``, one after the other; int64."""
-    lengths = end - start
-    total = int(lengths.sum())
-    if not total:
-        return np.zeros(0, np.int64)
-    offsets = np.repeat(start - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths)
-    return offsets + np.arange(total)
+def shown_mask(mask: int) -> str:
+    """How a masked text is written."""
+    return f"#{mask:012x}"
 
 
 class _Texts:
@@ -105,16 +124,25 @@ class _Texts:
 
     def number(self, node: int) -> int:
         """A name; ``?`` where the heap was torn."""
-        return self._names.add(self._text(node) or "?")
+        return self._names.add(self.text(node) or "?")
+
+    def masked(self, mask: int) -> int:
+        """A name that is data; ``?`` where it could not be read."""
+        return self._names.add(shown_mask(mask) if mask < _UNREADABLE else "?")
 
     def shown(self, node: int) -> int:
         """A revealed key, as Python would write it; ``?`` for keys that are neither text nor number."""
-        text = self._text(node)
+        text = self.text(node)
         if text is None and self._shape[self._found.rows[node]] == Shape.INT:
             return self._names.add(str(read_int(self._heap, int(self._found.addresses[node]))))
         return self._names.add("?" if text is None else repr(text))
 
-    def _text(self, node: int) -> str | None:
-        if node < 0 or self._shape[self._found.rows[node]] != Shape.STR:
+    def is_text(self, node: int) -> bool:
+        """Whether it is a ``str`` at all."""
+        return node >= 0 and bool(self._shape[self._found.rows[node]] == Shape.STR)
+
+    def text(self, node: int) -> str | None:
+        """Its beginning; None for what is no text."""
+        if not self.is_text(node):
             return None
         return self._heap.text(int(self._found.addresses[node]), _LONGEST_NAME)
