@@ -23,6 +23,7 @@ from leakscope.cpython import read_heap
 from leakscope.cpython.field_values import HeapValues
 from leakscope.graph.heap import HeapGraph, Int64s, Sessions
 from leakscope.graph.kinds import Fact, Node
+from leakscope.graph.values import UNKNOWN_MASK
 from leakscope.sessions.load import arranged, built_in
 from leakscope.sessions.read import read_sessions
 from leakscope.target.attach import capture
@@ -123,7 +124,7 @@ def _found(graph: HeapGraph, sessions: Sessions, rows: Int64s, categories: dict[
         created=sorted(sessions.created[rows].tolist()),
         used=sorted(sessions.used[rows].tolist()),
         expires=sorted(sessions.expires[rows].tolist()),
-        masks=sorted(sessions.id[rows].tolist()),
+        masks=sorted(mask for mask in sessions.id[rows].tolist() if mask != UNKNOWN_MASK),
         healthy=int(np.count_nonzero(sessions.facts[rows] & Fact.HEALTHY)),
     )
 
