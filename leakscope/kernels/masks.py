@@ -34,13 +34,11 @@ class Blake2b:
     """One hash at a time: ``begin``, ``add`` bytes, ``end``."""
 
     def __init__(self):
-        self.h = np.zeros(8, dtype=np.uint64)
-        self.v = np.zeros(16, dtype=np.uint64)
-        self.iv = np.array(_IV, dtype=np.uint64)
-        self.sigma = np.array(_SIGMA, dtype=np.int32)
-        block = np.zeros(128, dtype=np.uint8)
-        self.block = block
-        self.m = block.view(np.uint64)
+        i: cython.int
+        for i in range(8):
+            self.iv[i] = _IV[i]
+        for i in range(160):
+            self.sigma[i] = _SIGMA[i // 16][i % 16]
 
     @cython.cfunc
     @cython.nogil
@@ -54,13 +52,14 @@ class Blake2b:
         self.total = 0
 
     @cython.cfunc
+    @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
     def add(self, byte: cython.uchar) -> cython.void:
         if self.filled == 128:  # the last block is compressed with another flag, so only now
             self.compress(False)
             self.filled = 0
-        self.block[self.filled] = byte
+        cython.cast(cython.p_uchar, self.m)[self.filled] = byte
         self.filled += 1
         self.total += 1
 
@@ -72,7 +71,7 @@ class Blake2b:
         i: cython.int
         digest: cython.ulonglong = 0
         for i in range(self.filled, 128):
-            self.block[i] = 0
+            cython.cast(cython.p_uchar, self.m)[i] = 0
         self.compress(True)
         for i in range(DIGEST_BYTES):
             digest = digest << 8 | ((self.h[0] >> (8 * i)) & 255)
@@ -82,42 +81,48 @@ class Blake2b:
     @cython.nogil
     @cython.exceptval(check=False)
     def compress(self, last: cython.bint) -> cython.void:
+        v = cython.declare(cython.ulonglong[16])
+        m: cython.p_ulonglong = self.m
+        s: cython.p_uchar
         i: cython.int
         turn: cython.int
-        row: cython.int
         for i in range(8):
-            self.v[i] = self.h[i]
-            self.v[i + 8] = self.iv[i]
-        self.v[12] ^= self.total
+            v[i] = self.h[i]
+            v[i + 8] = self.iv[i]
+        v[12] ^= self.total
         if last:
-            self.v[14] = ~self.v[14]
+            v[14] = ~v[14]
         for turn in range(12):
-            row = turn if turn < 10 else turn - 10
-            for i in range(4):
-                self.mix(i, 4 + i, 8 + i, 12 + i, self.sigma[row, 2 * i], self.sigma[row, 2 * i + 1])
-            for i in range(4):
-                self.mix(
-                    i, 4 + ((i + 1) & 3), 8 + ((i + 2) & 3), 12 + ((i + 3) & 3),
-                    self.sigma[row, 8 + 2 * i], self.sigma[row, 9 + 2 * i],
-                )  # fmt: skip
+            s = self.sigma + 16 * (turn if turn < 10 else turn - 10)
+            mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]])
+            mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]])
+            mix(v, 2, 6, 10, 14, m[s[4]], m[s[5]])
+            mix(v, 3, 7, 11, 15, m[s[6]], m[s[7]])
+            mix(v, 0, 5, 10, 15, m[s[8]], m[s[9]])
+            mix(v, 1, 6, 11, 12, m[s[10]], m[s[11]])
+            mix(v, 2, 7, 8, 13, m[s[12]], m[s[13]])
+            mix(v, 3, 4, 9, 14, m[s[14]], m[s[15]])
         for i in range(8):
-            self.h[i] ^= self.v[i] ^ self.v[i + 8]
+            self.h[i] ^= v[i] ^ v[i + 8]
 
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def mix(
-        self, a: cython.int, b: cython.int, c: cython.int, d: cython.int, x: cython.int, y: cython.int
-    ) -> cython.void:
-        self.v[a] += self.v[b] + self.m[x]
-        self.v[d] = rotated(self.v[d] ^ self.v[a], 32)
-        self.v[c] += self.v[d]
-        self.v[b] = rotated(self.v[b] ^ self.v[c], 24)
-        self.v[a] += self.v[b] + self.m[y]
-        self.v[d] = rotated(self.v[d] ^ self.v[a], 16)
-        self.v[c] += self.v[d]
-        self.v[b] = rotated(self.v[b] ^ self.v[c], 63)
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def mix(
+    v: cython.p_ulonglong,
+    a: cython.int, b: cython.int, c: cython.int, d: cython.int,
+    x: cython.ulonglong, y: cython.ulonglong,
+) -> cython.void:  # fmt: skip
+    v[a] += v[b] + x
+    v[d] = rotated(v[d] ^ v[a], 32)
+    v[c] += v[d]
+    v[b] = rotated(v[b] ^ v[c], 24)
+    v[a] += v[b] + y
+    v[d] = rotated(v[d] ^ v[a], 16)
+    v[c] += v[d]
+    v[b] = rotated(v[b] ^ v[c], 63)
 
 
 @cython.cfunc
