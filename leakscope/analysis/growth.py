@@ -35,8 +35,20 @@ KEPT = 0.9
 """Of what was born in a step at least this share is there at the end."""
 _SLOWEST = 0.3
 """A leak's smallest step is at least this share of its largest: what fills up slows down."""
-_NET = 0.5
-"""Containers and classes grow by at least this share of what was born and stayed."""
+_NUMBERS = frozenset({"int", "float", "complex", "bool"})
+_MANY_NUMBERS = 1000
+"""Numbers cost little and fill every window of measurements: fewer are no suspect."""
+_FEW = 10
+_SLIGHT = 0.25
+_STEPS_TO_TRUST = 3
+"""Fewer than ``_FEW`` for each step, and that on top of many: the tail of a cache that fills looks like that, for
+some steps. Sessions are no cache's business."""
+_SPREAD = 5
+"""Containers; where each of so many takes up less than one for each step, that may be chance."""
+_NET = 0.75
+"""Containers grow by at least this share of what they took up and kept: if not, old entries make way for new ones."""
+_NET_OF_CLASS = 0.5
+"""The same for all objects of the class, of which others come and go."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +70,32 @@ class Growth:
     """What the long-lived holder holds."""
 
     @property
+    def certain(self) -> bool:
+        """False for what may as well fill up: numbers, few additions to many containers or to a long one."""
+        if self.class_ in _NUMBERS and len(self.nodes) < _MANY_NUMBERS:
+            return False
+        if self.contents is None or self.rank == Rank.SESSION:
+            return True
+        spread = len(self.contents.containers)
+        if spread >= _SPREAD and max(self.per_step) < spread:
+            return False
+        slow = max(self.per_step) < _FEW and max(self.per_step) < _SLIGHT * self.contents.lengths[0]
+        return not slow or len(self.per_step) >= _STEPS_TO_TRUST
+
+    @property
     def steady(self) -> bool:
         """Whether all steps are nearly equal: the trace of one object for each unit of work."""
         most, least = max(self.per_step), min(self.per_step)
         return len(self.per_step) > 1 and most - least <= max(1, round(0.05 * most))
 
 
-def find_growth(series: Series, index: HeapIndex, ways: Ways) -> list[Growth]:
-    """All groups that grow as a leak does; parts of others are not sorted out yet. Two snapshots or more."""
+def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> list[Growth]:
+    """All groups that grow as a leak does, by ``least`` objects in each step; parts are not folded yet.
+
+    Between only two snapshots it takes ``LEAST_OF_TWO``.
+    """
     owned = owned_objects(index, ways, series.born)
-    least = LEAST_PER_STEP if series.steps > 1 else LEAST_OF_TWO
+    least = least if series.steps > 1 else max(least, LEAST_OF_TWO)
     found = []
     for growth, kinds in _named_groups(series, ways, owned, least):
         checked = _checked(series, ways, growth, kinds)
@@ -148,13 +176,13 @@ def _checked(series: Series, ways: Ways, growth: Growth, kinds: tuple[int, ...])
         return None
     if np.mean(healthy_mask(series.last)[growth.nodes]) > 0.5:
         return None
-    if growth.rank < Rank.PART and not _grows(_totals(series, growth.class_), growth.per_step):
+    if growth.rank < Rank.PART and not _grows(_totals(series, growth.class_), growth.per_step, _NET_OF_CLASS):
         return None
     containers, elements = _containers(series, ways, growth)
     if bounded(series.last, ways, containers):
         return None
     if not len(containers):
-        return growth if growth.rank < Rank.PART else None
+        return None if growth.rank == Rank.PART or _replaced(series, ways, growth) else growth
     added = _added(series, elements)
     found = contents(series, containers, kinds, np.unique(series.class_numbers(series.steps)[elements]))
     lengths = found.lengths
@@ -166,6 +194,13 @@ def _checked(series: Series, ways: Ways, growth: Growth, kinds: tuple[int, ...])
     if any(stayed < KEPT * born for born, stayed in zip(found.born, found.stayed, strict=True)):
         return None
     return Growth(**{**growth.__dict__, "contents": found})
+
+
+def _replaced(series: Series, ways: Ways, growth: Growth) -> bool:
+    """Whether old objects merely got a new value for an attribute each: no attribute can hold more than one."""
+    holder = ways.parent[growth.heads]
+    old = (holder >= 0) & (series.born[holder.clip(0)] == 0)
+    return int(np.count_nonzero(old)) * 2 > len(growth.nodes)
 
 
 def _containers(series: Series, ways: Ways, growth: Growth) -> tuple[Int32s, Int32s]:
@@ -198,7 +233,7 @@ def _totals(series: Series, class_: str) -> tuple[int, ...]:
     return tuple(series.totals[:, series.class_names.index(class_)].tolist())
 
 
-def _grows(lengths: tuple[int, ...], added: tuple[int, ...]) -> bool:
+def _grows(lengths: tuple[int, ...], added: tuple[int, ...], net: float = _NET) -> bool:
     """Whether each step makes it longer by a good part of what the step added, and by one at least."""
     steps = [after - before for before, after in pairwise(lengths)]
-    return all(step >= max(1, _NET * new) for step, new in zip(steps, added, strict=True))
+    return all(step >= max(1, net * new) for step, new in zip(steps, added, strict=True))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leakscope.analysis.cycles import Cycles
 from leakscope.analysis.growth import Growth
 from leakscope.analysis.session_facts import SessionFacts
 from leakscope.findings.model import Cluster
@@ -20,7 +21,7 @@ def growth_lines(growth: Growth) -> list[str]:
     if growth.steady:
         lines[0] += ": nearly the same each time, as if each piece of work left some behind"
     found = growth.contents
-    if found is not None and sum(found.born):
+    if found is not None and any(found.born):
         lines.append(
             f"{sum(found.stayed):,} of {sum(found.born):,} that were put there before the last step are still there"
         )
@@ -61,6 +62,17 @@ def _since(facts: SessionFacts, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]
     idle = facts.idle[mask]
     idle = idle[~np.isnan(idle)]
     return f", last used {spoken(float(idle.max()))} ago and less" if len(idle) else ""
+
+
+def cycle_lines(found: Cycles) -> list[str]:
+    """What lies about uncollected."""
+    lines = [f"{found.objects:,} objects that nothing reaches are still there, {len(found.nodes):,} of this class"]
+    if found.per_step:
+        numbers = ", ".join(f"{n:,}" for n in found.per_step)
+        lines.append(f"grew by {numbers} in {len(found.per_step)} steps")
+    if found.collector_off:
+        lines.append("the collector is switched off: gc.disable()")
+    return lines
 
 
 def also_held(clusters: Sequence[Cluster], holders: Sequence[str]) -> list[str]:

@@ -10,7 +10,6 @@ from leakscope.findings.model import ChainStep, Cluster
 
 _BY_TYPE: tuple[tuple[str, str], ...] = (
     ("traceback", "exception traceback"),
-    ("functools._lru_cache_wrapper", "lru_cache"),
     ("weakref.finalize*", "finalizer"),
     ("concurrent.futures.*._WorkItem", "executor queue"),
     ("*greenlet*.?reenlet", "greenlet frame"),
@@ -19,15 +18,20 @@ _BY_TYPE: tuple[tuple[str, str], ...] = (
     ("*coroutine", "pending task"),
     ("*generator", "suspended generator"),
     ("*Context", "contextvar"),
-    ("*_thread._local*", "thread local"),
-    ("sqlalchemy.pool.*", "connection pool"),
-    ("*Pool", "connection pool"),
     ("method", "listener list"),
     ("functools.partial*", "listener list"),
     ("asyncio.events.*Handle", "listener list"),
     ("function", "closure"),
 )
-"""Globs over the class of a step, the first that is found anywhere on the chain says it."""
+"""Globs over the class of a step behind the container: the first that is found says the kind."""
+
+_BY_OWNER: tuple[tuple[str, str], ...] = (
+    ("functools._lru_cache_wrapper", "lru_cache"),
+    ("*_thread._local*", "thread local"),
+    ("sqlalchemy.pool.*", "connection pool"),
+    ("*Pool", "connection pool"),
+)
+"""The same over the classes of all steps: whose container it is."""
 
 _CARRIES = ("method", "function", "functools.partial*", "*.Task", "*.Future", "*coroutine", "*generator", "traceback",
             "frame", "concurrent.futures.*._WorkItem", "weakref.finalize*", "*Context", "asyncio.events.*Handle",
@@ -46,7 +50,7 @@ _BY_ROOT = {
 
 def kind_of(cluster: Cluster) -> str:
     """One of the kinds in ``remedies.toml``."""
-    held = cluster.steps[:-1]
+    held = cluster.steps[max(_holding_step(cluster.steps) - 1, 0) : -1]
     if cluster.root.kind == "garbage":
         return "uncollected cycle"
     if any(step.edge == ".handlers" and fnmatchcase(before.type, "logging.*Logger") for before, step in pairwise(held)):
@@ -54,17 +58,22 @@ def kind_of(cluster: Cluster) -> str:
     for glob, kind in _BY_TYPE:
         if any(fnmatchcase(step.type, glob) for step in held):
             return kind
+    for glob, kind in _BY_OWNER:
+        if any(fnmatchcase(step.type, glob) for step in cluster.steps[:-1]):
+            return kind
     if cluster.root.kind in _BY_ROOT:
         return _BY_ROOT[cluster.root.kind]
     if not any(_is_element(step) for step in cluster.steps):
         return "object chain" if len(cluster.steps) > 1 else "unknown holder"
-    if len(held) > 1:
+    if _holding_step(cluster.steps) > 1:
         return "object container"
     return {"module": "module container", "class": "class container"}.get(cluster.root.kind, "object container")
 
 
 def holder_of(cluster: Cluster) -> str:
     """The way to the container that keeps them, without what they are called in it: ``app.MANAGER.sessions``."""
+    if cluster.root.kind == "garbage":
+        return "nothing: garbage that the collector has not freed"
     last = _holding_step(cluster.steps)
     shown = cluster.steps[:last]
     return holder_text(cluster.root) + "".join(_written(step) for step in shown)

@@ -11,19 +11,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leakscope.analysis import suspect_evidence as evidence
+from leakscope.analysis.candidates import find_candidates
 from leakscope.analysis.chains import cluster_of
-from leakscope.analysis.growth import LEAST_OF_TWO, Growth, find_growth
+from leakscope.analysis.cycles import Cycles, find_cycles
+from leakscope.analysis.growth import LEAST_OF_TWO, LEAST_PER_STEP, Growth, find_growth
 from leakscope.analysis.identity import Series, same_process
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Rank
-from leakscope.analysis.ownership import find_ways
+from leakscope.analysis.ownership import Ways, find_ways
 from leakscope.analysis.parts import Leak, fold_parts
 from leakscope.analysis.paths import Paths, find_paths
 from leakscope.analysis.suspect_kinds import container_type, holder_of, kind_of, place_of
 from leakscope.analysis.wrong_sessions import WrongSessions, begins_with_another, find_wrong_sessions
 from leakscope.errors import InputError
 from leakscope.findings.model import Cluster
-from leakscope.findings.suspects import Harmless, Suspect, SuspectReport
+from leakscope.findings.suspects import Candidate, Harmless, Suspect, SuspectReport
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.sessions.load import RuleSet
 from leakscope.sessions.remedies import harmless_reason, remedy_for
@@ -32,26 +34,28 @@ _MOST_EXPLAINED = 12
 """Leaks whose holders are looked for; those behind them keep less."""
 
 
-def find_suspects(graphs: Sequence[HeapGraph], rules: RuleSet | None = None, limit: int = 3) -> SuspectReport:
+def find_suspects(
+    graphs: Sequence[HeapGraph], rules: RuleSet | None = None, limit: int = 3, least: int = LEAST_PER_STEP
+) -> SuspectReport:
     """The report on ``graphs``, the oldest first; InputError if there is none.
 
     The last one is explained; the others show what grew. ``rules`` tell remedies of sessions.
+    With three or more, growth counts from ``least`` objects in each step.
     """
     if not graphs:
         raise InputError("no heap to look at", "Give a PID or a snapshot file.")
     index = HeapIndex(graphs[-1])
     same = len(graphs) > 1 and same_process(graphs)
-    series = Series(tuple(graphs))
-    drafts = _exact(index)
-    if same:
-        drafts = _with_growth(series, index, drafts)
-    suspects, harmless = _judged(series if same else None, drafts)
-    suspects = sorted(suspects, key=_order)
+    series = Series(tuple(graphs) if same else (graphs[-1],))
+    ways = find_ways(index)
+    verdict = _judged(series, _drafts(series, index, ways, least))
+    suspects = sorted(verdict.suspects, key=_order)
+    candidates = verdict.candidates if same else find_candidates(index, ways)
     shown = tuple(replace(each.suspect, rank=rank) for rank, each in enumerate(suspects[:limit], start=1))
     return SuspectReport(
         suspects=shown,
-        candidates=(),
-        harmless=tuple(harmless),
+        candidates=tuple(candidates),
+        harmless=tuple(verdict.harmless),
         notes=tuple(_notes(graphs, same)),
         total=len(suspects),
         snapshots=len(graphs),
@@ -66,8 +70,7 @@ class _Draft:
     suspect: Suspect
     exact: bool
     growth: Growth | None
-    part: bool
-    """It is named by a class whose objects usually belong to others."""
+    rank: Rank
     nodes: Int32s
 
 
@@ -75,26 +78,25 @@ def _order(draft: _Draft) -> tuple[bool, bool, bool, int, str]:
     """Both kinds of evidence, then exact evidence or equal steps, then whatever has a name, then bytes."""
     steady = draft.growth is not None and draft.growth.steady
     both = draft.exact and draft.growth is not None
-    return (not both, not (draft.exact or steady), draft.part, -draft.suspect.retained_bytes, draft.suspect.fingerprint)
+    return (
+        not both,
+        not (draft.exact or steady),
+        draft.rank == Rank.PART,
+        -draft.suspect.retained_bytes,
+        draft.suspect.fingerprint,
+    )
 
 
-def _exact(index: HeapIndex) -> list[_Draft]:
-    return [_draft_of_sessions(index, found) for found in find_wrong_sessions(index)]
-
-
-def _draft_of_sessions(index: HeapIndex, found: WrongSessions) -> _Draft:
-    cluster = cluster_of(index.graph, found.paths, found.entries, index.retained_of_set(found.nodes))
-    lines = evidence.session_lines(found.facts)
-    return _Draft(_suspect(cluster, lines, None), True, None, False, found.nodes)
-
-
-def _with_growth(series: Series, index: HeapIndex, exact: list[_Draft]) -> list[_Draft]:
-    """Growth, together with the exact evidence on the same objects."""
-    leaks = fold_parts(index, find_growth(series, index, find_ways(index)))
-    drafts = list(exact)
+def _drafts(series: Series, index: HeapIndex, ways: Ways, least: int) -> list[_Draft]:
+    """Growth and exact evidence, together where they are about the same objects."""
+    drafts = [_draft_of_sessions(index, found) for found in find_wrong_sessions(index, series)]
+    cycles = find_cycles(index, series, least)
+    if cycles is not None:
+        drafts.append(_draft_of_cycles(index, cycles))
+    leaks = fold_parts(index, find_growth(series, index, ways, least)) if series.steps else []
     for leak in leaks[:_MOST_EXPLAINED]:
         draft = _draft_of_growth(index, leak)
-        same = [each for each in drafts if each.exact and _overlap(each.nodes, draft.nodes)]
+        same = [each for each in drafts if each.growth is None and _overlap(each.nodes, draft.nodes)]
         if same:
             lines = tuple(line for each in same for line in each.suspect.evidence[:-1])
             merged = replace(draft.suspect, evidence=(*lines, *draft.suspect.evidence))
@@ -102,6 +104,20 @@ def _with_growth(series: Series, index: HeapIndex, exact: list[_Draft]) -> list[
             draft = replace(draft, suspect=merged, exact=True)
         drafts.append(draft)
     return drafts
+
+
+def _draft_of_sessions(index: HeapIndex, found: WrongSessions) -> _Draft:
+    cluster = cluster_of(index.graph, found.paths, found.entries, index.retained_of_set(found.nodes))
+    lines = evidence.session_lines(found.facts)
+    return _Draft(_suspect(cluster, lines, None), found.stands_alone, None, Rank.SESSION, found.nodes)
+
+
+def _draft_of_cycles(index: HeapIndex, found: Cycles) -> _Draft:
+    paths = find_paths(index, found.nodes)
+    cluster = cluster_of(index.graph, paths, paths.asked, found.bytes)
+    suspect = _suspect(cluster, evidence.cycle_lines(found), None)
+    growth = sum(found.per_step) / len(found.per_step) if found.per_step else None
+    return _Draft(replace(suspect, growth_per_step=growth), True, None, found.rank, found.nodes)
 
 
 def _overlap(one: Int32s, other: Int32s) -> bool:
@@ -116,7 +132,7 @@ def _draft_of_growth(index: HeapIndex, leak: Leak) -> _Draft:
     nodes = np.sort(paths.node[entries])
     cluster = cluster_of(graph, paths, entries, index.retained_of_set(nodes))
     suspect = _suspect(cluster, evidence.growth_lines(growth), growth)
-    return _Draft(suspect, False, growth, growth.rank == Rank.PART, nodes)
+    return _Draft(suspect, False, growth, growth.rank, nodes)
 
 
 def _held_alike(paths: Paths, nodes: Int32s) -> Int32s:
@@ -159,24 +175,35 @@ def _suspect(cluster: Cluster, lines: list[str], growth: Growth | None) -> Suspe
     )
 
 
-def _judged(series: Series | None, drafts: list[_Draft]) -> tuple[list[_Draft], list[Harmless]]:
-    """Suspects, and what is known to be harmless; growth between two snapshots alone must be large and named."""
-    suspects, harmless = [], []
+@dataclass(frozen=True)
+class _Verdict:
+    suspects: list[_Draft]
+    candidates: list[Candidate]
+    harmless: list[Harmless]
+
+
+def _judged(series: Series, drafts: list[_Draft]) -> _Verdict:
+    """Which drafts are suspects, which may become some, and which are known to be harmless."""
+    verdict = _Verdict([], [], [])
     for draft in drafts:
         found = draft.suspect
-        reason = None if draft.exact else harmless_reason(found.holder, found.class_)
-        if reason is not None:
-            harmless.append(Harmless(found.class_, found.count, found.holder, reason))
-        elif draft.exact or series is None or series.steps > 1 or _speaks_alone(draft):
-            suspects.append(draft)
-    return suspects, harmless
+        reason = harmless_reason(found.holder, found.class_) if draft.rank > Rank.OWN else None
+        if reason is not None and not draft.exact:
+            verdict.harmless.append(Harmless(found.class_, found.count, found.holder, reason))
+        elif draft.exact or _speaks_alone(series, draft):
+            verdict.suspects.append(draft)
+        else:
+            said = "; ".join(found.evidence[:-1])
+            verdict.candidates.append(Candidate(found.class_, found.count, found.holder, said))
+    return verdict
 
 
-def _speaks_alone(draft: _Draft) -> bool:
+def _speaks_alone(series: Series, draft: _Draft) -> bool:
+    """Whether growth without any other evidence is enough: between two snapshots it must be large and named."""
     growth = draft.growth
-    return (
-        growth is not None and min(growth.per_step) >= LEAST_OF_TWO and draft.suspect.root.kind in ("module", "class")
-    )
+    if growth is None or not growth.certain:
+        return False
+    return series.steps > 1 or (min(growth.per_step) >= LEAST_OF_TWO and draft.suspect.root.kind in ("module", "class"))
 
 
 def _notes(graphs: Sequence[HeapGraph], same: bool) -> list[str]:

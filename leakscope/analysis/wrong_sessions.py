@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscope.analysis.holders import What
+from leakscope.analysis.identity import Series
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import Paths, find_paths
 from leakscope.analysis.session_facts import SessionFacts, session_facts
@@ -17,6 +18,10 @@ from leakscope.graph.kinds import Fact, Ref
 
 LEAST = 5
 """Fewer may just be on their way out."""
+LEAST_YOUNG = 20
+"""The same where nobody knows for how long they have been so."""
+QUIET_S = 60.0
+"""Whoever was last used before that is not on its way out any more."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class WrongSessions:
     paths: Paths
     entries: Int32s
     """In ``paths``."""
+    stands_alone: bool
+    """It is no matter of time: enough of them were the same long ago, or are quiet, or expected to be gone."""
 
     @property
     def nodes(self) -> Int32s:
@@ -34,10 +41,11 @@ class WrongSessions:
         return self.facts.node
 
 
-def find_wrong_sessions(index: HeapIndex) -> list[WrongSessions]:
+def find_wrong_sessions(index: HeapIndex, series: Series) -> list[WrongSessions]:
     """Groups of at least ``LEAST``, or of any size where the service itself expected them to be gone.
 
-    What only another of these sessions holds is a part of it. What a running function has in hand is no leak.
+    ``series``: the snapshots of one process, of which ``index`` has the last. What only another of these sessions
+    holds is a part of it. What a running function has in hand is no leak.
     """
     graph = index.graph
     facts = session_facts(graph, session_nodes(graph))
@@ -53,8 +61,18 @@ def find_wrong_sessions(index: HeapIndex) -> list[WrongSessions]:
         mine = only(facts, np.isin(facts.node, paths.node[entries]))
         expected = bool(np.any(mine.facts & Fact.EXPECTED_GONE))
         if (len(entries) >= LEAST or expected) and _is_kept(index, paths, int(entries[0])):
-            found.append(WrongSessions(mine, paths, entries))
+            found.append(WrongSessions(mine, paths, entries, expected or _lasts(series, mine)))
     return found
+
+
+def _lasts(series: Series, facts: SessionFacts) -> bool:
+    """Whether enough of these were so two steps ago; with fewer snapshots, whether they look like it."""
+    if series.steps > 1:
+        there = series.earlier(facts.node, 0)
+        before = session_facts(series.graphs[0], np.unique(there[there >= 0]))
+        return int(np.count_nonzero(before.flagged)) >= LEAST
+    quiet = np.count_nonzero(np.fmax(facts.idle, -facts.left) >= QUIET_S)
+    return bool(quiet >= LEAST) or len(facts.node) >= LEAST_YOUNG
 
 
 def only(facts: SessionFacts, mask: npt.NDArray[np.bool_]) -> SessionFacts:

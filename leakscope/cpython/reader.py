@@ -83,7 +83,8 @@ class _Reading:
             self._flags(found, shapes, liveness, garbage)[kept],
             refs.first_ref, refs.target, refs.kind, refs.label,
             _types(table, found, origins, number), names.texts, _renumbered_labels(labels, number),
-            _renumbered_frames(frames, number), finder.rows.table(number), facts=self._facts(modules),
+            _renumbered_frames(frames, number), finder.rows.table(number),
+            facts={**self._facts(modules), "gc": _collector(heap, interpreters[0])},
         )  # fmt: skip
 
     def _exact_roots(self, finder: RootFinder, interpreters: list[Interpreter], modules: list[Module]) -> None:
@@ -119,6 +120,11 @@ class _Reading:
             "copied_bytes": facts.copied_bytes,
             "warnings": list(facts.warnings),
         }
+
+
+def _collector(heap: HeapMemory, interpreter: Interpreter) -> dict[str, bool]:
+    """Whether the collector runs by itself: ``enabled`` follows a pointer and an int in ``_gc_runtime_state``."""
+    return {"enabled": heap.int32(interpreter.address + heap.layout.interp_gc + 12) != 0}
 
 
 def _verified_layout(heap: HeapMemory, runtime: int) -> Layout:

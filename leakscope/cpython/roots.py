@@ -22,6 +22,7 @@ from leakscope.graph.heap import Roots
 from leakscope.graph.kinds import Origin, Root
 from leakscope.kernels._arrays import Int32s, UInt64s
 
+_MOST_CALLBACKS = 10_000_000
 _RED_ZONE = 128  # bytes below the stack pointer that a leaf function may use
 
 
@@ -109,6 +110,15 @@ class RootFinder:
             if name.startswith("interp_") and offset >= 0 and offset % 8 == 0:
                 word = self._heap.word(interpreter.address + offset)
                 self.rows.add(self._lookup([word]), Root.INTERPRETER, self._names.add(name.removeprefix("interp_")))
+        self._at_exit(interpreter.address + self._heap.layout.interp_atexit_callbacks)
+
+    def _at_exit(self, state: int) -> None:
+        """What ``atexit.register`` was given: an array of pointers to function, arguments and keywords, each a word."""
+        array, count = self._heap.word(state), self._heap.int32(state + 8)
+        callbacks = self._heap.words(array, min(max(count, 0), _MOST_CALLBACKS)) if array else np.zeros(0, np.uint64)
+        held = [self._heap.words(int(callback), 3) for callback in callbacks if callback]
+        nodes = self._found.objects.lookup(np.concatenate([*held, np.zeros(0, np.uint64)]))
+        self.rows.add(nodes, Root.INTERPRETER, self._names.add("atexit"))
 
     def static_types(self, interpreter: Interpreter) -> None:
         """Types in data segments, and what 3.12+ keeps of them per interpreter (pycore_typeobject.h)."""
