@@ -32,7 +32,8 @@ class Expected:
     """What must be among the first suspects of a leaking program."""
 
     classes: tuple[str, ...]
-    """Globs over ``module.QualName``: the names that its author would use, any of them is right."""
+    """Globs over ``module.QualName``: the names that its author would use, any of them is right; the first is the
+    class that tells the pace."""
     holder: str
     """A regular expression that holder or chain matches."""
     per_unit: float
@@ -95,14 +96,10 @@ def _literals(path: Path) -> dict[str, Any]:
     return found
 
 
-def live_objects(graph: HeapGraph, expected: Expected) -> int:
-    """How many objects there are of that expected class of which there are most; garbage counts."""
-    by_type = np.bincount(graph.type, minlength=len(graph.types.name))
-    matching = (
-        sum(int(by_type[row]) for row, name in enumerate(graph.types.name) if fnmatchcase(name, glob))
-        for glob in expected.classes
-    )
-    return max(matching)
+def count_of(graph: HeapGraph, glob: str) -> int:
+    """How many objects of a class there are; garbage counts."""
+    rows = [row for row, name in enumerate(graph.types.name) if fnmatchcase(name, glob)]
+    return int(np.count_nonzero(np.isin(graph.type, rows)))
 
 
 def snapshots(python: Path, program: Program, count: int, units: int = UNITS) -> list[HeapGraph]:

@@ -14,7 +14,7 @@ from leakscope.analysis.suspects import find_suspects
 from leakscope.findings.suspects import Suspect
 from leakscope.graph.heap import HeapGraph
 from tests.interpreters import Interpreter
-from tests.suspects.programs import UNITS, Program, live_objects, snapshots
+from tests.suspects.programs import UNITS, Program, count_of, snapshots
 
 LEAK_SNAPSHOTS = 3
 SOUND_SNAPSHOTS = 5
@@ -30,8 +30,7 @@ class Verdict:
     suspects: dict[str, Suspects]
     """By the snapshots that were looked at: one early and late, two and three in a row at both ends, and all."""
     counts: tuple[int, ...]
-    """Of a leaking program: how many objects of the expected classes there were in each snapshot; of the class of
-    which there were most."""
+    """Of a leaking program: how many objects of the first expected class there were in each snapshot."""
 
 
 def verdict(program: Program, interpreter: Interpreter) -> Verdict:
@@ -48,7 +47,7 @@ def taken(program: Program, interpreter: Interpreter) -> list[HeapGraph]:
 def verdict_on(program: Program, graphs: Sequence[HeapGraph]) -> Verdict:
     """What its snapshots say."""
     if program.expected:
-        counts = tuple(live_objects(graph, program.expected) for graph in graphs)
+        counts = tuple(count_of(graph, program.expected.classes[0]) for graph in graphs)
         return Verdict({_name(0, len(graphs)): find_suspects(graphs).suspects}, counts)
     spans = {span: None for length in (1, 2, 3) for span in ((0, length), (len(graphs) - length, len(graphs)))}
     found = {span: find_suspects(graphs[slice(*span)]).suspects for span in (*spans, (0, len(graphs)))}
