@@ -131,15 +131,21 @@ def _sessions(graph: HeapGraph, nodes: Int32s) -> SessionRows:
     )
 
 
-def _containers(graph: HeapGraph) -> ContainerRows:
-    names = {name: row for row, name in enumerate(dict.fromkeys(graph.types.name))}
+def container_lengths(graph: HeapGraph) -> tuple[Int32s, Int64s]:
+    """Live builtin containers with entries, namespaces left out, and how many entries each has; ascending."""
     wanted = np.array([name in _CONTAINERS for name in graph.types.name], dtype=np.bool_)
     is_entry = np.isin(np.arange(256), _ENTRIES)
     counted = np.concatenate([[0], np.cumsum(is_entry[graph.kind], dtype=np.int64)])
     length = np.diff(counted[graph.first_ref])
     node = np.flatnonzero(wanted[graph.type] & (length > 0) & (graph.flags & Node.GARBAGE == 0)).astype(np.int32)
+    return node, length[node]
+
+
+def _containers(graph: HeapGraph) -> ContainerRows:
+    names = {name: row for row, name in enumerate(dict.fromkeys(graph.types.name))}
     class_of_type = np.array([names[name] for name in graph.types.name], dtype=np.int32)
-    return ContainerRows(node, graph.address[node], list(names), class_of_type[graph.type[node]], length[node])
+    node, length = container_lengths(graph)
+    return ContainerRows(node, graph.address[node], list(names), class_of_type[graph.type[node]], length)
 
 
 def _named(index: HeapIndex, containers: ContainerRows) -> dict[ClusterKey, tuple[str, int]]:

@@ -16,6 +16,7 @@ from leakscope.cli.chains import chains
 from leakscope.cli.demo import demo
 from leakscope.cli.diff import diff
 from leakscope.cli.doctor import doctor
+from leakscope.cli.gate import gate
 from leakscope.cli.output import emit
 from leakscope.cli.ps import ps
 from leakscope.cli.rules import rules
@@ -25,7 +26,7 @@ from leakscope.cli.top import top
 from leakscope.errors import EXIT_BUG, EXIT_CLEAN, EXIT_INPUT, EXIT_USAGE, LeakscopeError
 
 EXIT_INTERRUPTED = 130
-COMMANDS = (ps, doctor, snapshot, sessions, chains, top, rules, diff, demo)
+COMMANDS = (ps, doctor, snapshot, sessions, chains, top, rules, diff, gate, demo)
 
 # The base of every complaint about a command line. typer carries click inside or
 # depends on it, according to its version, and exports only the derived class.

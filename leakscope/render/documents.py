@@ -23,64 +23,64 @@ Document = dict[str, Any]
 
 def ps(rows: Iterable[ProcessRow]) -> Document:
     """``processes``: one object per process."""
-    return _document("ps", None, processes=_plain_all(rows))
+    return document("ps", None, processes=plain_all(rows))
 
 
 def doctor(source: str | None, checks: Iterable[Check]) -> Document:
     """``checks``: one object per check."""
-    return _document("doctor", source, checks=_plain_all(checks))
+    return document("doctor", source, checks=plain_all(checks))
 
 
 def snapshot(source: str, facts: Snapshot) -> Document:
     """``snapshot``: the facts of the capture."""
-    return _document("snapshot", source, snapshot=_plain(facts))
+    return document("snapshot", source, snapshot=_plain(facts))
 
 
 def sessions(source: str, report: SessionReport) -> Document:
     """``classes`` and ``clusters`` of all that match, ``items`` up to the limit that was asked for."""
-    return _document(
+    return document(
         "sessions",
         source,
         total=report.total,
         flagged=report.flagged,
         unjudged=report.unjudged,
         others=dict(report.others),
-        classes=_plain_all(report.classes),
-        items=_plain_all(report.items),
-        clusters=_plain_all(report.clusters),
+        classes=plain_all(report.classes),
+        items=plain_all(report.items),
+        clusters=plain_all(report.clusters),
     )
 
 
 def chains(source: str, clusters: Iterable[Cluster]) -> Document:
     """``clusters``: one object per way of being held."""
-    return _document("chains", source, clusters=_plain_all(clusters))
+    return document("chains", source, clusters=plain_all(clusters))
 
 
 def diff(sources: list[str], found: Diff) -> Document:
     """``classes``, ``sessions``, ``clusters``, ``containers``; counts and lengths by snapshot, oldest first."""
-    return _document("diff", sources, **_plain(found))
+    return document("diff", sources, **_plain(found))
 
 
 def top(source: str, rows: Iterable[ClassRow]) -> Document:
     """``classes``: one object per class."""
-    return _document("top", source, classes=_plain_all(rows))
+    return document("top", source, classes=plain_all(rows))
 
 
 def rules(source: str | None, report: RuleReport) -> Document:
     """``rules`` in the order in which they are asked, each with its ``use`` if a heap was; ``problems``."""
-    return _document("rules", source, **_plain(report))
+    return document("rules", source, **_plain(report))
 
 
 def demo(source: str, documents: list[Document]) -> Document:
     """``documents``: those of the commands that the demo ran, in their order."""
-    return _document("demo", source, documents=documents)
+    return document("demo", source, documents=documents)
 
 
-def _document(command: str, source: str | list[str] | None, **content: Any) -> Document:
+def document(command: str, source: str | list[str] | None, **content: Any) -> Document:
     return {"schema": SCHEMA, "command": command, "source": source, **content}
 
 
-def _plain_all(findings: Iterable[Any]) -> list[Any]:
+def plain_all(findings: Iterable[Any]) -> list[Any]:
     return [_plain(finding) for finding in findings]
 
 
@@ -92,7 +92,7 @@ def _plain(value: Any) -> Any:
             for field in dataclasses.fields(value)
         }
     if isinstance(value, (tuple, list)):
-        return _plain_all(value)
+        return plain_all(value)
     return value
 
 

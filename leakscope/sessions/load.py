@@ -95,6 +95,29 @@ def built_in() -> RuleFile:
     return replace(read, problems=(*problems, *read.problems))
 
 
+def project_table(name: str, folder: Path) -> tuple[dict[str, Any], str] | None:
+    """The table ``name`` of the nearest leakscope.toml, or of [tool.leakscope] in pyproject.toml, and which file it is.
+
+    None if there is none. InputError if the file cannot be read: what was meant to bind must not be missed.
+    """
+    for file in (OWN_FILE, PROJECT_FILE):
+        for parent in _upwards(folder):
+            path = parent / file
+            if not path.is_file():
+                continue
+            try:
+                document = _document(path)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"cannot read {path}: {error}", "Mend the file; leakscope reads its limits there."
+                ) from error
+            own = document if file == OWN_FILE else document.get("tool", {}).get("leakscope", {})
+            if isinstance(own, dict) and isinstance(own.get(name), dict):
+                return own[name], str(path)
+            break
+    return None
+
+
 def _asked_for(path: Path) -> RuleFile:
     try:
         return read_tables(_document(path), str(path))

@@ -22,7 +22,7 @@ KEYS: dict[str, str] = {
 }  # fmt: skip
 """What may stand in a ``[[session]]`` table, and which field of ``Rule`` it is."""
 ENABLED = "enabled"
-TOP = ("session", "disable")
+TOP = ("session", "disable", "gate")
 CONDITIONS = ("when", "closed", "closing", "healthy")
 FIELDS = ("id", "created", "used", "expires", "ttl", "state", "heartbeat")
 TIMES = ("created", "used", "expires", "heartbeat")

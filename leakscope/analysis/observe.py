@@ -1,0 +1,210 @@
+"""What the gate judges: every number that one of its rules can have a limit for, with its holder.
+
+Growth comes from the snapshots of equal rounds, everything else from the last of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from itertools import pairwise
+
+import numpy as np
+
+from leakscope.analysis.chains import cluster_of
+from leakscope.analysis.digest import container_lengths, number
+from leakscope.analysis.evidence import process_evidence
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.paths import Paths, find_paths
+from leakscope.analysis.session_facts import Bools, SessionFacts, session_facts
+from leakscope.analysis.sessions import session_nodes
+from leakscope.analysis.suspect_kinds import holder_of, place_of
+from leakscope.analysis.suspects import find_suspects
+from leakscope.analysis.wrong_sessions import only
+from leakscope.findings.gate import Observation, Round
+from leakscope.findings.suspects import Suspect
+from leakscope.graph.heap import HeapGraph, Int32s
+from leakscope.graph.kinds import Fact
+from leakscope.sessions.load import RuleSet
+
+_ALL = 1_000
+"""More leaks than any report can be read for."""
+
+
+def observe(
+    graphs: Sequence[HeapGraph],
+    rules: RuleSet | None = None,
+    retained: Iterable[str] = (),
+    containers: Iterable[tuple[str, int]] = (),
+) -> list[Observation]:
+    """Observations on ``graphs``, the oldest first, at least one.
+
+    ``retained`` are globs over classes whose retained bytes are asked for, ``containers`` globs over holders
+    with the number of entries up to which a container is of no interest.
+    """
+    index = HeapIndex(graphs[-1])
+    seen: list[Observation] = []
+    if len(graphs) > 1:
+        seen += [_growth(each) for each in find_suspects(graphs, rules, limit=_ALL, least=1).suspects if _grew(each)]
+        seen += _process(graphs)
+    seen += _sessions(index)
+    seen += _retained(index, list(retained))
+    seen += _containers(index, list(containers))
+    return seen
+
+
+def rounds_of(graphs: Sequence[HeapGraph], names: Sequence[str]) -> tuple[Round, ...]:
+    """The facts of each snapshot."""
+    return tuple(_round(graph, name) for graph, name in zip(graphs, names, strict=True))
+
+
+def _round(graph: HeapGraph, name: str) -> Round:
+    evidence = process_evidence(graph)
+    pid = number(graph, "pid")
+    descriptors = evidence.descriptors if evidence else None
+    return Round(
+        name=name,
+        pid=None if pid is None else int(pid),
+        captured_at=number(graph, "captured_at"),
+        objects=graph.objects,
+        sessions=len(session_nodes(graph)),
+        pause_ms=number(graph, "pause_ms"),
+        descriptors=None if descriptors is None else sum(descriptors.values()),
+        threads=evidence.threads if evidence else None,
+    )
+
+
+def _grew(suspect: Suspect) -> bool:
+    return suspect.growth_per_step is not None
+
+
+def _growth(suspect: Suspect) -> Observation:
+    return Observation(
+        rule="growth",
+        found=round(suspect.growth_per_step or 0.0, 2),
+        unit="objects",
+        class_=suspect.class_,
+        fingerprint=suspect.fingerprint,
+        chain=suspect.chain,
+        holder=suspect.holder,
+        evidence=suspect.evidence,
+        remedy=suspect.remedy,
+        file=suspect.file,
+        line=suspect.line,
+    )
+
+
+def _process(graphs: Sequence[HeapGraph]) -> list[Observation]:
+    """Descriptors and threads: the smallest growth of any round, so that one busy moment is none."""
+    seen = []
+    for rule in ("descriptors", "threads"):
+        counts = [getattr(each, rule) for each in rounds_of(graphs, [""] * len(graphs))]
+        if None not in counts:
+            least = min(after - before for before, after in pairwise(counts))
+            shown = " > ".join(map(str, counts))
+            seen.append(Observation(rule, float(max(0, least)), rule, evidence=(f"{rule} by round: {shown}",)))
+    return seen
+
+
+def _sessions(index: HeapIndex) -> list[Observation]:
+    """By class: how many live; by class and way of being held: closed, overdue, the oldest, the most idle."""
+    graph = index.graph
+    nodes = session_nodes(graph)
+    names, inverse = np.unique(np.array(graph.types.name)[graph.type[nodes]], return_inverse=True)
+    counts = np.bincount(inverse, minlength=len(names)).tolist()
+    seen = [
+        Observation("sessions", count, "sessions", class_=name)
+        for name, count in zip(names.tolist(), counts, strict=True)
+    ]
+    facts = session_facts(graph, nodes)
+    healthy = facts.facts & Fact.HEALTHY != 0
+    seen += _groups(index, "closed-retained", only(facts, (facts.facts & Fact.CLOSED != 0) & ~healthy))
+    seen += _groups(index, "overdue", only(facts, (facts.left < 0) & ~healthy))
+    seen += _groups(index, "age", only(facts, ~np.isnan(facts.age) & ~healthy))
+    seen += _groups(index, "idle", only(facts, ~np.isnan(facts.idle) & ~healthy))
+    return seen
+
+
+def _groups(index: HeapIndex, rule: str, facts: SessionFacts) -> list[Observation]:
+    if not len(facts.node):
+        return []
+    paths = find_paths(index, facts.node)
+    row = np.searchsorted(facts.node, paths.node[paths.asked])
+    exact = facts.facts[row] & Fact.GUESSED == 0
+    keys = np.stack([paths.signature[paths.asked], exact.astype(np.uint64)])
+    _, group = np.unique(keys, axis=1, return_inverse=True)
+    group = group.reshape(-1)
+    return [
+        _group(index, rule, only(facts, _rows(len(facts.node), row[group == at])), paths, paths.asked[group == at])
+        for at in range(int(group.max()) + 1)
+    ]
+
+
+def _rows(length: int, rows: Int32s) -> Bools:
+    mask = np.zeros(length, dtype=np.bool_)
+    mask[rows] = True
+    return mask
+
+
+def _group(index: HeapIndex, rule: str, facts: SessionFacts, paths: Paths, entries: Int32s) -> Observation:
+    cluster = cluster_of(index.graph, paths, entries, 0)
+    file, line = place_of(cluster)
+    count = len(facts.node)
+    if rule == "age":
+        found, unit = float(facts.age.max()), "s"
+    elif rule == "idle":
+        found, unit = float(facts.idle.max()), "s"
+    else:
+        found, unit = float(count), "sessions"
+    return Observation(
+        rule=rule,
+        found=round(found, 3),
+        unit=unit,
+        class_=cluster.class_,
+        fingerprint=cluster.fingerprint,
+        chain=cluster.text,
+        holder=holder_of(cluster),
+        evidence=(f"{count:,} of them are held in this way",),
+        file=file,
+        line=line,
+        exact=not bool(facts.facts[0] & Fact.GUESSED),
+    )
+
+
+def _retained(index: HeapIndex, globs: list[str]) -> list[Observation]:
+    """Exact for each class; classes of one name are one."""
+    if not globs:
+        return []
+    graph = index.graph
+    names = sorted({name for name in graph.types.name if any(fnmatchcase(name, glob) for glob in globs)})
+    members = [
+        np.flatnonzero(np.array([each == name for each in graph.types.name])[graph.type] & (index.live != 0))
+        for name in names
+    ]
+    sizes = index.retained_of_sets([nodes.astype(np.int32) for nodes in members])
+    return [Observation("retained", float(size), "bytes", class_=name) for name, size in zip(names, sizes, strict=True)]
+
+
+def _containers(index: HeapIndex, wanted: list[tuple[str, int]]) -> list[Observation]:
+    if not wanted:
+        return []
+    nodes, length = container_lengths(index.graph)
+    large = length > min(limit for _, limit in wanted)
+    nodes, length = nodes[large], length[large]
+    if not len(nodes):
+        return []
+    paths = find_paths(index, nodes)
+    seen = []
+    for entry in paths.asked.tolist():
+        cluster = cluster_of(index.graph, paths, np.array([entry], dtype=np.int32), 0)
+        holder = cluster.text.removesuffix(f" -> {cluster.class_}")
+        entries = int(length[np.searchsorted(nodes, paths.node[entry])])
+        if any(fnmatchcase(holder, glob) for glob, _ in wanted):
+            file, line = place_of(cluster)
+            seen.append(
+                Observation(
+                    "container", float(entries), "entries", cluster.class_, cluster.fingerprint, cluster.text, holder,
+                    file=file, line=line,
+                )
+            )  # fmt: skip
+    return seen

@@ -1,0 +1,81 @@
+"""The gate's verdict as SARIF 2.1.0 (OASIS Standard), for code-scanning pages: one result per leak."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from leakscope.findings.gate import RULES, Verdict, Violation
+from leakscope.render.escape import escaped
+from leakscope.render.gate_text import found_and_limit
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_RULES = list(RULES)
+
+
+def report(verdict: Verdict) -> str:
+    """The log; a leak that the baseline allows is a result that is suppressed, with its reason."""
+    results = [_result(leak) for leak in verdict.violations]
+    results += [_suppressed(leak) for leak in verdict.known]
+    run = {
+        "tool": {"driver": {"name": "leakscope", "rules": [_rule(name) for name in _RULES]}},
+        "results": results,
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": True, "exitCode": 0 if verdict.passed else 1}],
+    }
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=True) + "\n"
+
+
+def _rule(name: str) -> dict[str, Any]:
+    return {
+        "id": f"leakscope/{name}",
+        "name": "".join(part.capitalize() for part in name.split("-")),
+        "shortDescription": {"text": RULES[name]},
+        "defaultConfiguration": {"level": "error"},
+    }
+
+
+def _result(leak: Violation) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": f"leakscope/{leak.rule}",
+        "ruleIndex": _RULES.index(leak.rule),
+        "level": "error",
+        "message": {"text": _text(leak)},
+        "locations": [_location(leak)],
+    }
+    if leak.fingerprint:
+        result["partialFingerprints"] = {"leakscopeChain/v1": leak.fingerprint}
+    return result
+
+
+def _suppressed(leak: Violation) -> dict[str, Any]:
+    suppression = {"kind": "external", "status": "accepted", "justification": escaped(leak.reason or "")}
+    return {**_result(leak), "suppressions": [suppression]}
+
+
+def _text(leak: Violation) -> str:
+    found, limit = found_and_limit(leak)
+    lines = [f"{leak.message} ({found} found, {limit} allowed).", *leak.evidence]
+    lines += [f"{name}: {text}" for name, text in (("Chain", leak.chain), ("What to do", leak.remedy)) if text]
+    return "\n".join(escaped(line) for line in lines)
+
+
+def _location(leak: Violation) -> dict[str, Any]:
+    """The code that holds it; the holder's name alone where no file is known."""
+    location: dict[str, Any] = {}
+    if leak.file:
+        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(leak.file)}}
+        if leak.line and leak.line > 0:
+            physical["region"] = {"startLine": leak.line}
+        location["physicalLocation"] = physical
+    name = leak.holder or leak.class_ or leak.rule
+    location["logicalLocations"] = [{"fullyQualifiedName": escaped(name)}]
+    return location
+
+
+def _uri(file: str) -> str:
+    """A relative reference where the file is named relatively, ``file:`` where it is absolute."""
+    path = quote(str(PurePosixPath(file.replace("\\", "/"))), errors="backslashreplace")
+    return f"file://{path}" if path.startswith("/") else path
