@@ -1,6 +1,6 @@
 """Follows one named reference of each of many nodes: a step of a path such as ``._transport['peer'][0]``.
 
-Each holder is searched once however many nodes lead to it, so a step is linear in the references it sees.
+A holder of many references is searched once however many nodes lead to it, so a step is linear in what it sees.
 """
 
 import cython
@@ -11,6 +11,7 @@ KEY = cython.declare(cython.int, 2)  # graph.kinds.Ref
 INDEX = cython.declare(cython.int, 3)
 DICT = cython.declare(cython.int, 10)
 UNSEEN = cython.declare(cython.int, 0)  # in a memo: holds the answer + 2, so that untouched memory means "not asked"
+FEW = cython.declare(cython.longlong, 32)  # references that are sooner searched again than remembered
 
 
 @cython.final
@@ -24,6 +25,7 @@ class _Step:
     wanted: cython.int
     is_key: cython.p_uchar
     through_dict: cython.bint
+    answers: cython.p_int
     memo: cython.p_int
     _kept: object
 
@@ -35,10 +37,12 @@ class _Step:
             raise ValueError("the mask of keys has not one byte for each object")
         label = np.ascontiguousarray(label)
         is_key = None if is_key is None else np.ascontiguousarray(is_key)
-        memo = np.zeros(edges.nodes, dtype=np.int32)
-        self._kept = (label, is_key, memo)
+        # A namespace may be asked for as a node too, and then its own DICT reference counts: two memos.
+        answers, memo = np.zeros(edges.nodes, dtype=np.int32), np.zeros(edges.nodes, dtype=np.int32)
+        self._kept = (label, is_key, answers, memo)
         self.edges = edges
         self.label = cython.cast(cython.p_int, cython.cast(cython.size_t, label.ctypes.data))
+        self.answers = cython.cast(cython.p_int, cython.cast(cython.size_t, answers.ctypes.data))
         self.memo = cython.cast(cython.p_int, cython.cast(cython.size_t, memo.ctypes.data))
         self.is_key = cython.NULL
         if is_key is not None:
@@ -61,34 +65,47 @@ class _Step:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def search(self, holder: cython.int) -> cython.int:
+    def answer(self, holder: cython.int) -> cython.int:
         """The target in ``holder`` itself, else in the dicts behind its DICT references; -1 none."""
+        if self.edges.first[holder + 1] - self.edges.first[holder] <= FEW:
+            return self.search(holder)
+        if self.answers[holder] == UNSEEN:
+            self.answers[holder] = self.search(holder) + 2
+        return self.answers[holder] - 2
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def search(self, holder: cython.int) -> cython.int:
         position: cython.longlong
-        found: cython.int
-        for position in range(self.edges.first[holder], self.edges.first[holder + 1]):
-            if self.fits(position):
-                return self.edges.target[position]
-        if self.through_dict:
+        found: cython.int = self.within(holder)
+        if found < 0 and self.through_dict:
             for position in range(self.edges.first[holder], self.edges.first[holder + 1]):
                 if self.edges.kind[position] == DICT:
                     found = self.in_namespace(self.edges.target[position])
                     if found >= 0:
                         return found
-        return -1
+        return found
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def in_namespace(self, namespace: cython.int) -> cython.int:
-        position: cython.longlong
-        if self.memo[namespace] != UNSEEN:
-            return self.memo[namespace] - 2
-        self.memo[namespace] = 1
-        for position in range(self.edges.first[namespace], self.edges.first[namespace + 1]):
-            if self.fits(position):
-                self.memo[namespace] = self.edges.target[position] + 2
-                break
+        if self.edges.first[namespace + 1] - self.edges.first[namespace] <= FEW:
+            return self.within(namespace)
+        if self.memo[namespace] == UNSEEN:
+            self.memo[namespace] = self.within(namespace) + 2
         return self.memo[namespace] - 2
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def within(self, holder: cython.int) -> cython.int:
+        position: cython.longlong
+        for position in range(self.edges.first[holder], self.edges.first[holder + 1]):
+            if self.fits(position):
+                return self.edges.target[position]
+        return -1
 
 
 def follow(edges: Edges, label, nodes, name, named_kinds):
@@ -139,18 +156,12 @@ def keys_of(edges: Edges, label, nodes):
 def _walk(step: _Step, nodes):
     asked: cython.int[::1] = _asked(step.edges, nodes)
     targets = np.full(len(nodes), -1, dtype=np.int32)
-    # A namespace may be asked for as a node too, and then its own DICT reference counts: a memo of its own.
-    answers = np.zeros(step.edges.nodes, dtype=np.int32)
     out: cython.int[::1] = targets
-    memo: cython.int[::1] = answers
     i: cython.Py_ssize_t
     with cython.nogil:
         for i in range(asked.shape[0]):
-            if asked[i] < 0:
-                continue
-            if memo[asked[i]] == UNSEEN:
-                memo[asked[i]] = step.search(asked[i]) + 2
-            out[i] = memo[asked[i]] - 2
+            if asked[i] >= 0:
+                out[i] = step.answer(asked[i])
     return targets
 
 

@@ -18,7 +18,9 @@ Rows = list[list[tuple[int, int, int]]]
 
 REFERENCE = st.tuples(st.sampled_from([Ref.ATTR, Ref.GLOBAL, Ref.KEY, Ref.INDEX, Ref.DICT, Ref.WEAK]),
                       st.integers(-1, 4), st.integers(0, NODES - 1))  # fmt: skip
-HEAPS = st.lists(st.lists(REFERENCE, max_size=5), min_size=NODES, max_size=NODES)
+ROW = st.lists(REFERENCE, max_size=5) | st.lists(REFERENCE, min_size=33, max_size=36)
+"""Long rows too: those are remembered."""
+HEAPS = st.lists(ROW, min_size=NODES, max_size=NODES)
 ASKED = st.lists(st.integers(-1, NODES - 1), max_size=20)
 
 
