@@ -11,7 +11,7 @@ from leakscope.graph.values import Value, Values, ValueSource
 
 ATTRIBUTES = frozenset({
     "maxsize", "max_size", "_maxsize", "maxlen", "max_entries", "capacity", "_max_size", "max_items", "limit",
-    "size_limit", "pool_size", "_pool_size", "max_connections",
+    "size_limit", "max_queue_size", "pool_size", "_pool_size", "max_connections",
 })  # fmt: skip
 """Attributes that hold the most entries their object keeps; also private to a class, ``_Cache__maxsize``."""
 
@@ -53,7 +53,7 @@ def _with_c_limit(graph: HeapGraph) -> Int32s:
 
 def _attributes(graph: HeapGraph) -> tuple[Int32s, Int32s]:
     """``(holder, value)`` nodes of every attribute named in ``ATTRIBUTES``; the holder is the instance."""
-    wanted = np.array([_says_limit(name) for name in graph.names], bool)
+    wanted = np.array([name in ATTRIBUTES or ("__" in name and _is_private(name)) for name in graph.names], bool)
     if not wanted.any():
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
     position = np.flatnonzero(graph.kind == Ref.ATTR)
@@ -65,8 +65,10 @@ def _attributes(graph: HeapGraph) -> tuple[Int32s, Int32s]:
     return np.concatenate([holder[own], owner]), graph.target[np.concatenate([position[own], position[entry]])]
 
 
-def _says_limit(name: str) -> bool:
-    return name in ATTRIBUTES or (name[:1] == "_" and "__" in name[1:] and name.rpartition("__")[2] in ATTRIBUTES)
+def _is_private(name: str) -> bool:
+    """Whether it is ``_Class__attribute``, as Python writes ``__attribute`` inside ``Class``."""
+    owner, _, attribute = name.rpartition("__")
+    return len(owner) > 1 and owner[0] == "_" and attribute in ATTRIBUTES
 
 
 def _owners(graph: HeapGraph, holder: Int32s) -> tuple[Int32s, Int64s]:
