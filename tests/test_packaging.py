@@ -42,6 +42,9 @@ def test_the_wheel_holds_every_kernel_compiled_and_nothing_generated(wheel: Path
     assert len(kernels) > 3
     assert {f"leakscope/kernels/{kernel}{suffix}" for kernel in kernels} <= names
     assert {f"leakscope/render/schemas/{name}.json" for name in ("ps", "top", "chains")} <= names
+    catalogue = [path.name for path in (ROOT / "leakscope" / "sessions" / "catalogue").glob("*.toml")]
+    assert catalogue
+    assert {f"leakscope/sessions/catalogue/{name}" for name in catalogue} <= names
     assert {"leakscope/py.typed", "leakscope/demo/service.py"} <= names
     assert not [name for name in names if name.endswith(".c") or name.startswith("tests/")]
     assert any(name.endswith("licenses/LICENSE") for name in names)

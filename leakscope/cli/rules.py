@@ -26,11 +26,12 @@ def rules(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """List the rules that say what a session is, in the order in which they are asked.
+    """List the rules that say what a session is.
 
-    The first rule that claims an object wins: files of --rules, leakscope.toml,
-    [tool.leakscope] in pyproject.toml, plug-ins, the built-in catalogue, and
-    last the guess by name. docs/RULES.md shows how to write one.
+    They stand in the order in which they are asked, and the first that claims
+    an object wins: files of --rules, leakscope.toml, [tool.leakscope] in
+    pyproject.toml, plug-ins, the built-in catalogue, and last the guess by
+    name. docs/RULES.md shows how to write one.
 
     \b
     Examples:
