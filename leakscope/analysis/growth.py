@@ -34,7 +34,9 @@ LEAST_OF_TWO = 50
 KEPT = 0.9
 """Of what was born in a step at least this share is there at the end."""
 _SLOWEST = 0.3
-"""A leak's smallest step is at least this share of its largest: what fills up slows down."""
+"""A leak's smallest step is at least this share of its largest."""
+_LATE = 0.5
+"""Its last step is at least this share of its first: what fills up slows down."""
 _NUMBERS = frozenset({"int", "float", "complex", "bool"})
 _MANY_NUMBERS = 1000
 """Numbers cost little and fill every window of measurements: fewer are no suspect."""
@@ -44,7 +46,8 @@ _STEPS_TO_TRUST = 3
 """Fewer than ``_FEW`` for each step, and that on top of many: the tail of a cache that fills looks like that, for
 some steps. Sessions are no cache's business."""
 _SPREAD = 5
-"""Containers; where each of so many takes up less than one for each step, that may be chance."""
+_DEEP = 3
+"""Where so many containers or more have taken up fewer than so many each, that may be small caches that fill."""
 _NET = 0.75
 """Containers grow by at least this share of what they took up and kept: if not, old entries make way for new ones."""
 _NET_OF_CLASS = 0.5
@@ -77,7 +80,7 @@ class Growth:
         if self.contents is None or self.rank == Rank.SESSION:
             return True
         spread = len(self.contents.containers)
-        if spread >= _SPREAD and max(self.per_step) < spread:
+        if spread >= _SPREAD and sum(self.per_step) < _DEEP * spread:
             return False
         slow = max(self.per_step) < _FEW and max(self.per_step) < _SLIGHT * self.contents.lengths[0]
         return not slow or len(self.per_step) >= _STEPS_TO_TRUST
@@ -96,12 +99,18 @@ def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
     """
     owned = owned_objects(index, ways, series.born)
     least = least if series.steps > 1 else max(least, LEAST_OF_TWO)
-    found = []
+    found, settled = [], np.zeros(series.last.objects, dtype=np.bool_)
     for growth, kinds in _named_groups(series, ways, owned, least):
-        checked = _checked(series, ways, growth, kinds)
+        if not _may_leak(series, growth):
+            continue
+        containers, elements = _containers(series, ways, growth)
+        checked = _checked(series, ways, growth, containers, elements, kinds)
         if checked is not None:
             found.append(checked)
-    return found
+        else:
+            settled[containers] = True
+    # What is sound as a container of values is sound as one of keys.
+    return [each for each in found if each.contents is None or not np.all(settled[each.contents.containers])]
 
 
 def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[tuple[Growth, tuple[int, ...]]]:
@@ -170,15 +179,19 @@ def _element_kinds(kind: np.ndarray[tuple[int], np.dtype[np.uint8]], ways: Ways,
     return (Ref.DICT_KEY,) if len(edges) and np.mean(kind[edges] == Ref.DICT_KEY) > 0.5 else VALUES
 
 
-def _checked(series: Series, ways: Ways, growth: Growth, kinds: tuple[int, ...]) -> Growth | None:
-    """``growth`` with its containers, or None if it is no leak's."""
-    if max(growth.per_step) * _SLOWEST > min(growth.per_step):
-        return None
+def _may_leak(series: Series, growth: Growth) -> bool:
+    """Whether the objects by themselves look like a leak, wherever they are kept."""
+    if max(growth.per_step) * _SLOWEST > min(growth.per_step) or growth.per_step[-1] < _LATE * growth.per_step[0]:
+        return False
     if np.mean(healthy_mask(series.last)[growth.nodes]) > 0.5:
-        return None
-    if growth.rank < Rank.PART and not _grows(_totals(series, growth.class_), growth.per_step, _NET_OF_CLASS):
-        return None
-    containers, elements = _containers(series, ways, growth)
+        return False
+    return growth.rank == Rank.PART or _grows(_totals(series, growth.class_), growth.per_step, _NET_OF_CLASS)
+
+
+def _checked(
+    series: Series, ways: Ways, growth: Growth, containers: Int32s, elements: Int32s, kinds: tuple[int, ...]
+) -> Growth | None:
+    """``growth`` with its containers and what they take up, or None if these do not grow as a leak's do."""
     if bounded(series.last, ways, containers):
         return None
     if not len(containers):
