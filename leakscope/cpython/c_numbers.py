@@ -1,7 +1,8 @@
 """Numbers that C code keeps in its objects and no attribute shows: descriptors, states, limits, lengths.
 
-``declared`` lists those of the standard library and of a few others. Beside them, every whole number that a C type publishes in its
-``tp_members`` is there under its own name (``closed`` of a psycopg2 connection): its type and offset are certain.
+``declared`` lists those of the standard library and of a few others. Beside them, every whole number that a C type
+publishes in its ``tp_members`` is there under its own name (``closed`` of a psycopg2 connection): its type and offset
+are certain.
 """
 
 from __future__ import annotations
