@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from leakscope.findings.suspects import Suspect
 from tests.suspects.programs import UNITS, Expected
 
-MOST_SUSPECTS = 3
 PACE_TOLERANCE = 0.2
 
 
