@@ -80,7 +80,7 @@ def environment(interpreter: Interpreter, name: str, requirements: Sequence[str]
     """
     key = json.dumps([str(interpreter.path.resolve()), interpreter.version, requirements])
     digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
-    home = _cache() / f"{name}-{interpreter.name}-{digest}"
+    home = cache_folder() / f"{name}-{interpreter.name}-{digest}"
     if not home.exists():
         making = home.with_name(f"{home.name}.{os.getpid()}")
         shutil.rmtree(making, ignore_errors=True)
@@ -129,7 +129,8 @@ def _probe(path: Path) -> Interpreter | None:
     return Interpreter((major, minor, patch), Path(executable))
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where environments and tools for tests are kept; made if it is not there."""
     default = Path(__file__).resolve().parent.parent / ".cache"
     folder = Path(os.environ.get("LEAKSCOPE_TEST_CACHE", default))
     folder.mkdir(parents=True, exist_ok=True)

@@ -26,14 +26,14 @@ def _command(level: str, leak: Violation) -> str:
             properties.insert(1, f"line={leak.line}")
     parts = [leak.message, *leak.evidence]
     parts += [f"chain: {leak.chain}"] if leak.chain else []
+    parts += [f"known: {leak.reason}"] if leak.reason else []
     parts += [f"what to do: {leak.remedy}"] if leak.remedy else []
-    return f"::{level} {','.join(properties)}::{_data(chr(10).join(parts))}"
+    return f"::{level} {','.join(properties)}::{'%0A'.join(map(_data, parts))}"
 
 
 def _data(text: str) -> str:
     """Escaped as the runner's parser expects it, after everything that could steer a terminal."""
-    shown = "\n".join(escaped(line) for line in text.split("\n"))
-    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return escaped(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

@@ -27,7 +27,7 @@ def report(verdict: Verdict) -> str:
         case = ElementTree.SubElement(suite, "testcase", classname="leakscope.gate", name=rule)
         known = [leak for leak in verdict.known if leak.rule == rule]
         if known:
-            ElementTree.SubElement(case, "system-out").text = _legal("\n".join(_known(leak) for leak in known))
+            ElementTree.SubElement(case, "system-out").text = "\n".join(_legal(_known(leak)) for leak in known)
     for leak in verdict.violations:
         _failure(suite, leak)
     ElementTree.indent(suites)
@@ -45,7 +45,7 @@ def _failure(suite: ElementTree.Element, leak: Violation) -> None:
     found, limit = found_and_limit(leak)
     lines = [f"{found} found, {limit} allowed", *leak.evidence]
     lines += [f"{name}: {text}" for name, text in (("chain", leak.chain), ("what to do", leak.remedy)) if text]
-    failure.text = _legal("\n".join(lines))
+    failure.text = "\n".join(_legal(line) for line in lines)
 
 
 def _known(leak: Violation) -> str:
@@ -54,5 +54,4 @@ def _known(leak: Violation) -> str:
 
 def _legal(text: str) -> str:
     """Control bytes escaped as everywhere; what XML 1.0 cannot hold at all is written as its number."""
-    shown = "\n".join(escaped(line) for line in text.split("\n"))
-    return _ILLEGAL.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
+    return _ILLEGAL.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped(text))

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from leakscope import __version__
 from leakscope.findings.gate import RULES, Verdict, Violation
 from leakscope.render.escape import escaped
 from leakscope.render.gate_text import found_and_limit
@@ -19,8 +20,9 @@ def report(verdict: Verdict) -> str:
     """The log; a leak that the baseline allows is a result that is suppressed, with its reason."""
     results = [_result(leak) for leak in verdict.violations]
     results += [_suppressed(leak) for leak in verdict.known]
+    driver = {"name": "leakscope", "semanticVersion": __version__, "rules": [_rule(name) for name in _RULES]}
     run = {
-        "tool": {"driver": {"name": "leakscope", "rules": [_rule(name) for name in _RULES]}},
+        "tool": {"driver": driver},
         "results": results,
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": True, "exitCode": 0 if verdict.passed else 1}],

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from fixtures.findings import CLUSTER, DIFF, PROCESSES, REPORT, SNAPSHOT
+from fixtures.findings import CLUSTER, DIFF, FAILED, PROCESSES, REPORT, SNAPSHOT
 from leakscope.findings.model import Check, ClassRow
-from leakscope.render import documents
+from leakscope.render import documents, gate_documents
 
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "ps": documents.ps(PROCESSES),
@@ -21,6 +21,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "chains": documents.chains("a.leakscope", [CLUSTER]),
     "top": documents.top("a.leakscope", [ClassRow("dict", 7, 0, 1023)]),
     "diff": documents.diff(["a.leakscope", "b.leakscope"], DIFF),
+    "gate": gate_documents.gate(["a.leakscope"], FAILED),
     "demo": documents.demo("4242", [documents.top("a.leakscope", [])]),
 }
 

@@ -1,0 +1,49 @@
+"""Microsoft's SARIF Multitool, which validates logs against the official schema; from the npm registry, kept."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.interpreters import cache_folder
+
+PACKAGE = "@microsoft/sarif-multitool-linux@5.7.0"
+
+
+@functools.cache
+def multitool() -> Path:
+    """The program; installed when first asked for. RuntimeError if npm cannot."""
+    home = cache_folder() / "sarif-multitool-5.7.0"
+    program = home / "node_modules" / "@microsoft" / "sarif-multitool-linux" / "Sarif.Multitool"
+    if not program.exists():
+        making = home.with_name(f"{home.name}.{os.getpid()}")
+        done = subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--prefix", making, PACKAGE],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"npm cannot install {PACKAGE}:\n{done.stderr}")
+        shutil.rmtree(home, ignore_errors=True)
+        making.rename(home)
+    program.chmod(0o755)
+    return program
+
+
+def problems(log: Path) -> list[str]:
+    """What is wrong with a log: errors of the schema and of the specification, without advice."""
+    done = subprocess.run(
+        [multitool(), "validate", str(log)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
+    )
+    lines = done.stdout.splitlines()
+    assert any("files scanned" in line for line in lines), done.stdout + done.stderr
+    return [line for line in lines if ": error " in line]
