@@ -13,7 +13,7 @@ from leakscope.cpython.objects import kernel_layout
 from leakscope.cpython.zones import Zones
 from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Int64s
 from leakscope.graph.values import UNKNOWN_MASK, Value, Values
-from leakscope.kernels.values import Numbers, mask_values, match_texts, places_of, read_values
+from leakscope.kernels.values import Numbers, mask_values, match_texts, places_of, read_values, short_texts
 from leakscope.target.image import MemoryImage
 
 FORMS = {
@@ -71,8 +71,11 @@ class HeapValues:
         texts = [np.array([ord(character) for character in text], np.uint32) for text in wanted]
         starts = np.cumsum([0, *map(len, texts)], dtype=np.int64)
         characters = np.concatenate([*texts, np.zeros(1, np.uint32)])
-        places = np.where(self._form(nodes) == Value.TEXT, self._places(nodes), -1)
-        return match_texts(self._heap.paged, self._numbers, places, characters, starts)
+        return match_texts(self._heap.paged, self._numbers, self._places_of_texts(nodes), characters, starts)
+
+    def short_texts(self, nodes: Int32s, longest: int) -> Int8s:
+        """One row of ``longest`` bytes per node: the Latin-1 characters of a short TEXT, zeros behind them."""
+        return short_texts(self._heap.paged, self._numbers, self._places_of_texts(nodes), longest)
 
     def text(self, node: int, limit: int = 200) -> str | None:
         """The first characters of one TEXT; None for any other node."""
@@ -87,6 +90,9 @@ class HeapValues:
     def _places(self, nodes: Int32s) -> Int64s:
         addresses = np.where(nodes >= 0, self._graph.address[nodes], np.uint64(1))  # no object is at an odd address
         return places_of(self._heap.paged, addresses.astype(np.uint64))
+
+    def _places_of_texts(self, nodes: Int32s) -> Int64s:
+        return np.where(self._form(nodes) == Value.TEXT, self._places(nodes), -1)
 
     def _timezone(self) -> int:
         """Address of the type ``datetime.timezone``; 0 where the module was never imported."""

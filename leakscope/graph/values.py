@@ -70,6 +70,13 @@ class ValueSource(Protocol):
         """By node: which of ``wanted`` it is, -1 none. Linear in the nodes, whatever their texts."""
         ...
 
+    def short_texts(self, nodes: Int32s, longest: int) -> Int8s:
+        """One row of ``longest`` bytes per node: the Latin-1 characters of a TEXT, zeros behind them.
+
+        All zeros for longer texts, for those with other characters, and for what is no TEXT.
+        """
+        ...
+
     def text(self, node: int, limit: int = 200) -> str | None:
         """The first characters of one TEXT; for the few that are shown."""
         ...

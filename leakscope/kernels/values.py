@@ -333,6 +333,34 @@ def mask_integer(memory: Memory, numbers: Numbers, hasher: Blake2b, place: cytho
     return hasher.end()
 
 
+def short_texts(memory: Memory, numbers: Numbers, places, longest):
+    """By place one row of ``longest`` bytes (uint8): the characters of its text, zeros behind them.
+
+    All zeros for texts that are longer or have a character beyond U+00FF, and where no text stands.
+    """
+    place: cython.longlong[::1] = places
+    limit: cython.ulonglong = longest
+    texts = np.zeros((len(places), longest), dtype=np.uint8)
+    out: cython.uchar[:, ::1] = texts
+    size: cython.ulonglong
+    at: cython.longlong
+    i: cython.Py_ssize_t
+    j: cython.longlong
+    with cython.nogil:
+        for i in range(place.shape[0]):
+            if place[i] < 0:
+                continue
+            size = memory.at(place[i] + numbers.texts.unicode_length)
+            if size > limit or text_width(memory, numbers.texts, place[i]) != 1:
+                continue
+            at = text_start(memory, numbers.texts, place[i])
+            if at < 0:
+                continue
+            for j in range(cython.cast(cython.longlong, size)):
+                out[i, j] = cython.cast(cython.uchar, memory.byte(at + j))
+    return texts
+
+
 def match_texts(memory: Memory, numbers: Numbers, places, characters, starts):
     """By place (int32): which of the wanted texts stands there, -1 none.
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from leakscope.graph.kinds import Fact
 from leakscope.graph.values import Value, Values
 from leakscope.sessions.clock import Clock
-from leakscope.sessions.iso import iso_time
+from leakscope.sessions.iso import LONGEST, iso_time, with_texts_read
 from leakscope.sessions.rules import CLOCKS, UNITS, Field
-from tests.sessions.worth import MONOTONIC, NOW, STARTED, Session, Worth, rule
+from tests.sessions.worth import MONOTONIC, NOW, STARTED, FakeValues, Session, Worth, rule
 
 MOMENT = NOW - 600.0
 BAD = Fact.CREATED_IMPLAUSIBLE
@@ -141,3 +141,34 @@ def test_every_iso_text_of_python_is_read(moment: datetime, minutes: int) -> Non
             pytest.approx(moment.replace(tzinfo=timezone.utc).timestamp(), abs=1e-4),
         )
     assert iso_time(f"{moment.isoformat()}Z")[0] == Value.AWARE
+
+
+ODD = (
+    "2023-02-30T00:00:00", "2023-11-14T24:00:00", "2023-11-14T22:60:00", "0000-01-01T00:00:00", "2023-13-01T00:00:00",
+    "2023-11-14T22:13:20.", "2023-11-14T22:13:20.1234567890", "2023-11-14T22:13:20+1:00", "2023-11-14T22:13:20ZZ",
+    "2023-11-14T22:13:20+01:00:30", "2023-11-14T22:13:20+0100", "2023-11-14T22:13", "20231114T221320Z",
+    "2023-11-14 22:13:20 UTC", "2023-11-14T22:13:20,5Z", "2023-11-14t22:13:20z", "2023-11-14T22:13:20-01:00",
+    "2023-11-14T22:13:20.123456789Z", "1234-some-token T with blanks", "2023-11-14T22:13:20\u00e9", "x" * 30,
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(ODD),
+            st.datetimes().map(datetime.isoformat),
+            st.datetimes(timezones=st.just(timezone(timedelta(hours=5, minutes=30)))).map(datetime.isoformat),
+            st.text("0123456789-:T Z+.", min_size=16, max_size=42),
+        ),
+        min_size=1,
+    )
+)
+def test_a_column_of_texts_is_read_as_each_alone(texts: list[str]) -> None:
+    heap = Worth()
+    things = [heap.of(text) for text in texts]
+    graph = heap.graph()
+    source, nodes = FakeValues(graph, heap), graph.nodes(things)
+    found = with_texts_read(nodes, source.values(nodes), source)
+    alone = [iso_time(text) if len(text) <= LONGEST else (Value.TEXT, float(len(text))) for text in texts]
+    assert found.kind.tolist() == [kind for kind, _ in alone]
+    assert found.number.tolist() == pytest.approx([number for _, number in alone], abs=1e-4)

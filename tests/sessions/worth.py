@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from leakscope.graph.heap import Addresses, HeapGraph, Int32s
+from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s
 from leakscope.graph.kinds import Fact, Ref
 from leakscope.graph.values import UNKNOWN_MASK, Value, Values
 from leakscope.sessions.load import RuleSet
@@ -114,6 +114,14 @@ class FakeValues:
     def same_text(self, nodes: Int32s, wanted: list[str]) -> Int32s:
         texts = [self._of.get(node) for node in nodes.tolist()]
         return np.array([wanted.index(t) if isinstance(t, str) and t in wanted else -1 for t in texts], np.int32)
+
+    def short_texts(self, nodes: Int32s, longest: int) -> Int8s:
+        texts = [self._of.get(node) for node in nodes.tolist()]
+        raw = [text.encode("latin-1", "ignore") if isinstance(text, str) else b"" for text in texts]
+        sound = [
+            each if len(each) == len(text or "") <= longest else b"" for each, text in zip(raw, texts, strict=True)
+        ]
+        return np.array([list(each.ljust(longest, b"\0")) for each in sound], np.uint8).reshape(-1, longest)
 
     def text(self, node: int, limit: int = 200) -> str | None:
         value = self._of.get(node)
