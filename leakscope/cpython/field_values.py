@@ -13,7 +13,8 @@ from leakscope.cpython.objects import kernel_layout
 from leakscope.cpython.zones import Zones
 from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Int64s
 from leakscope.graph.values import UNKNOWN_MASK, Value, Values
-from leakscope.kernels.values import Numbers, mask_values, match_texts, places_of, read_values, short_texts
+from leakscope.kernels.texts import match_texts, short_texts
+from leakscope.kernels.values import Numbers, mask_values, places_of, read_values
 from leakscope.target.image import MemoryImage
 
 FORMS = {

@@ -1,6 +1,6 @@
 from typing import Any
 
-from leakscope.kernels._arrays import Floats, Int32s, Int64s, UInt8s, UInt32s, UInt64s
+from leakscope.kernels._arrays import Floats, Int64s, UInt8s, UInt64s
 from leakscope.kernels.layout import Layout
 from leakscope.kernels.memory import Memory
 
@@ -12,5 +12,3 @@ def read_values(
     memory: Memory, numbers: Numbers, places: Int64s, forms: UInt8s
 ) -> tuple[UInt8s, Floats, UInt64s, UInt8s]: ...
 def mask_values(memory: Memory, numbers: Numbers, places: Int64s, kinds: UInt8s) -> UInt64s: ...
-def short_texts(memory: Memory, numbers: Numbers, places: Int64s, longest: int) -> UInt8s: ...
-def match_texts(memory: Memory, numbers: Numbers, places: Int64s, characters: UInt32s, starts: Int64s) -> Int32s: ...

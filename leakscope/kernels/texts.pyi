@@ -1,0 +1,6 @@
+from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt32s
+from leakscope.kernels.memory import Memory
+from leakscope.kernels.values import Numbers
+
+def short_texts(memory: Memory, numbers: Numbers, places: Int64s, longest: int) -> UInt8s: ...
+def match_texts(memory: Memory, numbers: Numbers, places: Int64s, characters: UInt32s, starts: Int64s) -> Int32s: ...
