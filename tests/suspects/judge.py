@@ -31,7 +31,7 @@ def judge(suspects: Sequence[Suspect], expected: Expected) -> Judgement:
     right = [number for number in right_class if names_holder(suspects[number - 1], expected)]
     if not right:
         return Judgement(right_class[0] if right_class else None, None, False)
-    return Judgement(right_class[0], right[0], _has_pace(suspects[right[0] - 1], expected.per_unit * UNITS))
+    return Judgement(right_class[0], right[0], _has_pace(suspects[right[0] - 1], expected.per_unit))
 
 
 def names_class(suspect: Suspect, expected: Expected) -> bool:
@@ -44,6 +44,7 @@ def names_holder(suspect: Suspect, expected: Expected) -> bool:
     return any(re.search(expected.holder, text) for text in (suspect.holder, suspect.chain))
 
 
-def _has_pace(suspect: Suspect, per_round: float) -> bool:
+def _has_pace(suspect: Suspect, per_unit: tuple[float, float]) -> bool:
+    least, most = per_unit
     found = suspect.growth_per_step
-    return found is not None and abs(found - per_round) <= PACE_TOLERANCE * per_round
+    return found is not None and least * UNITS * (1 - PACE_TOLERANCE) <= found <= most * UNITS * (1 + PACE_TOLERANCE)

@@ -36,8 +36,8 @@ class Expected:
     class that tells the pace."""
     holder: str
     """A regular expression that holder or chain matches."""
-    per_unit: float
-    """How many are kept for one unit of work."""
+    per_unit: tuple[float, float]
+    """How many are kept for one unit of work, at least and at most."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,9 @@ def _read(path: Path) -> Program:
         assert "EXPECTED" not in literals, f"{path} is sound and expects to be found leaking"
         return Program(path, None, needs)
     told: dict[str, Any] = dict(literals["EXPECTED"])
-    classes = told.pop("class")
-    expected = Expected(
-        tuple([classes] if isinstance(classes, str) else classes), told.pop("holder"), told.pop("per_unit")
-    )
+    classes, pace = told.pop("class"), told.pop("per_unit")
+    least, most = pace if isinstance(pace, list) else (pace, pace)
+    expected = Expected(tuple([classes] if isinstance(classes, str) else classes), told.pop("holder"), (least, most))
     assert not told, f"{path}: nobody reads {sorted(told)}"
     return Program(path, expected, needs)
 

@@ -10,7 +10,7 @@ from leakscope.findings.suspects import Suspect
 from tests.suspects.judge import judge
 from tests.suspects.programs import UNITS, Expected, programs
 
-EXPECTED = Expected(("__main__.Session", "*.Task"), r"MANAGER\.sessions", 0.5)
+EXPECTED = Expected(("__main__.Session", "*.Task"), r"MANAGER\.sessions", (0.5, 0.5))
 
 
 def suspect(class_: str, holder: str, growth: float | None = UNITS / 2) -> Suspect:
@@ -27,7 +27,7 @@ def test_there_are_enough_of_each_kind() -> None:
 @pytest.mark.parametrize("program", programs("leaks"), ids=lambda program: program.name)
 def test_what_a_leak_expects_can_be_missed(program) -> None:
     """Neither a glob that every class matches, nor a holder that every text does."""
-    assert not judge([suspect("dict", "the module that is somewhere else")], program.expected).class_rank
+    assert not judge([suspect("another.Class", "the module that is somewhere else")], program.expected).class_rank
     honest = suspect(program.expected.classes[0], "somewhere.ELSE")
     assert judge([honest], program.expected).rank is None
 

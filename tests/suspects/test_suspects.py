@@ -48,4 +48,5 @@ def test_a_leaking_program_leaks_at_its_pace(verdicts: Verdicts, interpreter: In
     """What is judged is true of the program itself: so many more objects after each round."""
     assert program.expected
     counts = verdicts.of(program, interpreter).counts
-    assert [after - before for before, after in pairwise(counts)] == [program.expected.per_unit * UNITS] * 2
+    least, most = program.expected.per_unit
+    assert all(least * UNITS <= after - before <= most * UNITS for before, after in pairwise(counts)), counts
