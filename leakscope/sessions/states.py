@@ -80,7 +80,9 @@ def _members(found: Int32s, heap: Heap, nodes: Int32s, states: dict[str, str], n
     by_worth = np.full(len(different), -1, dtype=np.int32)
     _numbers(by_worth, heap.source.values(worth), states, lambda text: number(text) if text in states.values() else -1)
     told = [heap.source.text(node) if node >= 0 else None for node in names.tolist()]
-    texts = np.array([number(states.get(text, text.lower())) if text else -1 for text in told], dtype=np.int32)
+    # What is no identifier is no name in somebody's code: Enum("Users", mails) makes members of any text.
+    shown = [states.get(text, text.lower() if text.isidentifier() else "") if text else "" for text in told]
+    texts = np.array([number(text) if text else -1 for text in shown], dtype=np.int32)
     found[entries] = np.where(by_worth >= 0, by_worth, texts)[inverse] if len(entries) else -1
 
 

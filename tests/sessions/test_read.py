@@ -201,8 +201,9 @@ def test_a_member_of_an_enum_is_called_by_its_name() -> None:
     things = [
         heap.object("app.Session", state=heap.enum(*each)) for each in (("HALF_OPEN", 1), ("SHUT", 3), ("S", "x"))
     ]
+    secret = heap.object("app.Session", state=heap.enum("ann@example.org", "hush"))
     told = heap.read(rule(state="state", states={"3": "closed", "S": "sleeping"}))
-    assert [told[thing].state for thing in things] == ["half_open", "closed", "sleeping"]
+    assert [told[thing].state for thing in (*things, secret)] == ["half_open", "closed", "sleeping", None]
     assert [told[thing].facts for thing in things] == [Fact(0), Fact.CLOSED, Fact(0)]
 
 
