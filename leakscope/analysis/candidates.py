@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leakscope.analysis.chains import cluster_of
+from leakscope.analysis.chains import cluster_chains, cluster_of
 from leakscope.analysis.containers import VALUES, bounded, length
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Rank, class_ranks, healthy_mask
@@ -12,12 +12,15 @@ from leakscope.analysis.ownership import Ways
 from leakscope.analysis.paths import find_paths
 from leakscope.analysis.sessions import session_nodes
 from leakscope.analysis.suspect_kinds import holder_of
+from leakscope.findings.model import Cluster
 from leakscope.findings.suspects import Candidate
 from leakscope.graph.heap import Int32s
 from leakscope.graph.names import class_name
 
 LEAST = 100
 """Elements that make a container worth a second look."""
+LEAST_MORE = 20
+_MORE = 1.5
 _MOST = 10
 _REASON = "a large container without a bound: one snapshot cannot tell a leak from a full cache, take another"
 
@@ -46,6 +49,22 @@ def find_candidates(index: HeapIndex, ways: Ways) -> list[Candidate]:
         )
         for container, sample in zip(kept, samples, strict=True)
     ]
+
+
+def more_than_before(before: HeapIndex, after: HeapIndex) -> list[Candidate]:
+    """Sessions of which the later process has many more, held in the same way: growth, or just another load."""
+    earlier = {(each.fingerprint, each.class_): each.count for each in _held_sessions(before)}
+    found = []
+    for each in _held_sessions(after):
+        count = earlier.get((each.fingerprint, each.class_), 0)
+        if each.count - count >= LEAST_MORE and each.count > _MORE * count:
+            reason = f"{count:,} in the first process, {each.count:,} in the last: another load, or a leak"
+            found.append(Candidate(each.class_, each.count, holder_of(each), reason))
+    return found
+
+
+def _held_sessions(index: HeapIndex) -> list[Cluster]:
+    return cluster_chains(index, session_nodes(index.graph), limit=_MOST)
 
 
 def _commonest(index: HeapIndex, ways: Ways, nodes: Int32s, container: int) -> int:

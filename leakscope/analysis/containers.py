@@ -34,8 +34,8 @@ class Contents:
     """By step but the last: how many of these are still there at the end."""
 
 
-def innermost_container(graph: HeapGraph, ways: Ways, nodes: Int32s) -> Int32s:
-    """The container of which each node, or whatever carries it, is an element; -1 if there is none on its way."""
+def innermost_container(graph: HeapGraph, ways: Ways, nodes: Int32s) -> tuple[Int32s, Int32s]:
+    """``(container, element)``: of which container each node, or what carries it, is an element; -1 without one."""
     current = nodes.copy()
     container = np.full(len(nodes), -1, dtype=np.int32)
     open_ = np.arange(len(nodes))
@@ -49,7 +49,7 @@ def innermost_container(graph: HeapGraph, ways: Ways, nodes: Int32s) -> Int32s:
         current[open_] = above
         if not len(open_):
             break
-    return container
+    return container, np.where(container >= 0, current, -1).astype(np.int32)
 
 
 def contents(series: Series, containers: Int32s, kinds: tuple[int, ...], classes: Int32s) -> Contents:
@@ -118,11 +118,12 @@ def bounded(graph: HeapGraph, ways: Ways, containers: Int32s) -> bool:
         above: Int32s = ways.parent[current]
         inside = (above >= 0) & np.isin(graph.kind[ways.edge[current].clip(0)], (Ref.DICT, Ref.ATTR, Ref.INTERNAL))
         current = np.where(inside, above, current).astype(np.int32)
-    lengths = _lengths(graph, containers)
+    lengths = lengths_of(graph, containers)
     return bool(np.all((limit >= 0) & (lengths <= limit)))
 
 
-def _lengths(graph: HeapGraph, containers: Int32s) -> Int64s:
+def lengths_of(graph: HeapGraph, containers: Int32s) -> Int64s:
+    """How many elements each of the distinct ``containers`` has; of a set of keys alone the keys."""
     holder, position = references_of(graph, containers)
     elements = holder[np.isin(graph.kind[position], VALUES)]
     order = np.argsort(containers)

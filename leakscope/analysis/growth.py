@@ -223,11 +223,11 @@ def _containers(series: Series, ways: Ways, growth: Growth) -> tuple[Int32s, Int
     else those that hold the heads.
     """
     graph = series.last
-    inner = innermost_container(graph, ways, growth.nodes)
+    inner, element = innermost_container(graph, ways, growth.nodes)
     there = inner >= 0
-    older = series.born[inner[there]] < series.born[growth.nodes[there]]
+    older = series.born[inner[there]] < series.born[element[there]]
     if np.count_nonzero(older) * 2 > len(growth.nodes):
-        return np.unique(inner[there][older]), growth.nodes[there][older]
+        return np.unique(inner[there][older]), np.unique(element[there][older])
     edges = ways.edge[growth.heads]
     is_element = (edges >= 0) & np.isin(graph.kind[edges.clip(0)], ELEMENTS)
     heads = growth.heads[is_element]

@@ -15,6 +15,7 @@ from leakscope.graph.navigation import references_of
 
 _MOST = 60
 """Groups that are compared with each other; further ones keep less than any of these."""
+_NO_HOLDERS = frozenset({"weakref", "weakref.ReferenceType", "weakref.KeyedRef"})
 _SHARE = 0.5
 """Of one group's objects, referred to by another group's, that make the two one leak."""
 
@@ -24,7 +25,8 @@ class Leak:
     """A group that stands for itself, and those that belong to it."""
 
     growth: Growth
-    parts: tuple[Growth, ...]
+    holders: tuple[Growth, ...]
+    """Groups that belong to it and refer to its objects from another holder."""
 
 
 def fold_parts(index: HeapIndex, groups: Sequence[Growth]) -> list[Leak]:
@@ -40,11 +42,14 @@ def fold_parts(index: HeapIndex, groups: Sequence[Growth]) -> list[Leak]:
             ):
                 owner[i] = j
                 break
-    leaks = []
-    for i, group in enumerate(ranked):
-        if owner[i] == i:
-            leaks.append(Leak(group, tuple(part for j, part in enumerate(ranked) if owner[j] == i and j != i)))
-    return leaks
+    return [
+        Leak(
+            group,
+            tuple(ranked[j] for j in range(len(ranked)) if owner[j] == i != j and _also(touched[j], group, ranked[j])),
+        )
+        for i, group in enumerate(ranked)
+        if owner[i] == i
+    ]
 
 
 def _touched(graph: HeapGraph, group: Growth) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
@@ -66,3 +71,9 @@ def _one_container(one: Growth, other: Growth) -> bool:
         return False
     shared = np.intersect1d(one.contents.containers, other.contents.containers, assume_unique=True)
     return len(shared) * 2 > min(len(one.contents.containers), len(other.contents.containers))
+
+
+def _also(touched: np.ndarray[tuple[int], np.dtype[np.int32]], owner: Growth, part: Growth) -> bool:
+    """Whether ``part`` keeps the owner's objects elsewhere than the owner does."""
+    share = float(np.mean(np.isin(owner.nodes, touched, assume_unique=True)))
+    return share >= _SHARE and not _one_container(owner, part) and part.class_ not in _NO_HOLDERS

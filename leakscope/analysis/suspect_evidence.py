@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from leakscope.analysis.cycles import Cycles
 from leakscope.analysis.growth import Growth
 from leakscope.analysis.session_facts import SessionFacts
-from leakscope.findings.model import Cluster
 from leakscope.graph.kinds import Fact
 
 
@@ -30,13 +29,26 @@ def growth_lines(growth: Growth) -> list[str]:
     return lines
 
 
-def holder_line(holder: str, container: str | None, entries: Sequence[int], bounds_known: bool) -> str:
-    """Who holds them; ``entries`` are the lengths of the containers."""
-    if not entries or container is None:
+@dataclass(frozen=True)
+class Size:
+    """Of the containers that hold the objects."""
+
+    type: str | None
+    """Their class; None where there is no container."""
+    containers: int
+    entries: int
+    unbounded: bool
+    """Limits were looked for, and there is none."""
+
+
+def holder_line(holder: str, size: Size) -> str:
+    """Who holds them, and how large that is."""
+    if not size.containers or size.type is None:
         return f"held by {holder}"
-    size = f"{entries[0]:,} entries" if len(entries) == 1 else f"{len(entries):,} of them, {sum(entries):,} entries"
-    bound = ", no bound found" if bounds_known else ""
-    return f"held by {holder} ({container}, {size}{bound})"
+    said = [size.type, f"{size.entries:,} entries"]
+    if size.containers > 1:
+        said[1] += f" in {size.containers:,} of the kind"
+    return f"held by {holder} ({', '.join([*said, *(['no bound found'] if size.unbounded else [])])})"
 
 
 def session_lines(facts: SessionFacts) -> list[str]:
@@ -73,14 +85,6 @@ def cycle_lines(found: Cycles) -> list[str]:
     if found.collector_off:
         lines.append("the collector is switched off: gc.disable()")
     return lines
-
-
-def also_held(clusters: Sequence[Cluster], holders: Sequence[str]) -> list[str]:
-    """Other holders of the same objects or of parts of them."""
-    return [
-        f"also held by {holder} ({cluster.class_}, {cluster.count:,})"
-        for cluster, holder in zip(clusters, holders, strict=True)
-    ]
 
 
 def spoken(seconds: float) -> str:

@@ -7,31 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
-import numpy as np
-
-from leakscope.analysis import suspect_evidence as evidence
-from leakscope.analysis.candidates import find_candidates
-from leakscope.analysis.chains import cluster_of
-from leakscope.analysis.cycles import Cycles, find_cycles
-from leakscope.analysis.growth import LEAST_OF_TWO, LEAST_PER_STEP, Growth, find_growth
+from leakscope.analysis.candidates import find_candidates, more_than_before
+from leakscope.analysis.drafts import Draft, find_drafts
+from leakscope.analysis.growth import LEAST_OF_TWO, LEAST_PER_STEP
 from leakscope.analysis.identity import Series, same_process
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Rank
-from leakscope.analysis.ownership import Ways, find_ways
-from leakscope.analysis.parts import Leak, fold_parts
-from leakscope.analysis.paths import Paths, find_paths
-from leakscope.analysis.suspect_kinds import container_type, holder_of, kind_of, place_of
-from leakscope.analysis.wrong_sessions import WrongSessions, begins_with_another, find_wrong_sessions
+from leakscope.analysis.ownership import find_ways
 from leakscope.errors import InputError
-from leakscope.findings.model import Cluster
 from leakscope.findings.suspects import Candidate, Harmless, Suspect, SuspectReport
-from leakscope.graph.heap import HeapGraph, Int32s
-from leakscope.sessions.load import RuleSet
-from leakscope.sessions.remedies import harmless_reason, remedy_for
+from leakscope.graph.heap import HeapGraph
+from leakscope.graph.navigation import rows_of
+from leakscope.sessions.load import RuleSet, arranged, built_in
+from leakscope.sessions.remedies import harmless_reason
+from leakscope.sessions.rules import Rule
 
-_MOST_EXPLAINED = 12
-"""Leaks whose holders are looked for; those behind them keep less."""
+_MANY_OF_A_CLASS = 5
+"""A part that is this many times as numerous as its owner is a leak of its own."""
 
 
 def find_suspects(
@@ -48,10 +42,16 @@ def find_suspects(
     same = len(graphs) > 1 and same_process(graphs)
     series = Series(tuple(graphs) if same else (graphs[-1],))
     ways = find_ways(index)
-    verdict = _judged(series, _drafts(series, index, ways, least))
+    known = _rules_by_name(rules)
+    drafts = _without_parts(graphs[-1], find_drafts(series, index, ways, least), known)
+    verdict = _judged(series, drafts)
     suspects = sorted(verdict.suspects, key=_order)
-    candidates = verdict.candidates if same else find_candidates(index, ways)
-    shown = tuple(replace(each.suspect, rank=rank) for rank, each in enumerate(suspects[:limit], start=1))
+    candidates = verdict.candidates
+    if not same:
+        candidates += more_than_before(HeapIndex(graphs[0]), index) if len(graphs) > 1 else find_candidates(index, ways)
+    shown = tuple(
+        replace(_advised(graphs[-1], each, known), rank=rank) for rank, each in enumerate(suspects[:limit], start=1)
+    )
     return SuspectReport(
         suspects=shown,
         candidates=tuple(candidates),
@@ -63,18 +63,46 @@ def find_suspects(
     )
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """A suspect before it is ranked."""
-
-    suspect: Suspect
-    exact: bool
-    growth: Growth | None
-    rank: Rank
-    nodes: Int32s
+def _rules_by_name(rules: RuleSet | None) -> dict[str, Rule]:
+    return {rule.name: rule for rule in (rules or arranged([built_in()])).rules}
 
 
-def _order(draft: _Draft) -> tuple[bool, bool, bool, int, str]:
+def _rule_of(graph: HeapGraph, draft: Draft, known: dict[str, Rule]) -> Rule | None:
+    """The rule that claims the objects; None if they are no sessions, or it is not known here."""
+    if graph.sessions is None:
+        return None
+    row = int(rows_of(graph.sessions.node, draft.nodes[:1])[0])
+    return known.get(graph.names[int(graph.sessions.rule[row])]) if row >= 0 else None
+
+
+def _without_parts(graph: HeapGraph, drafts: list[Draft], known: dict[str, Rule]) -> list[Draft]:
+    """Leaves out sessions that belong to others, by their rules, where these are suspected themselves."""
+    kept = []
+    for draft in drafts:
+        rule = _rule_of(graph, draft, known)
+        owners = [
+            other
+            for other in drafts
+            if rule is not None
+            and other is not draft
+            and any(fnmatchcase(other.suspect.class_, glob) for glob in rule.part_of)
+            and draft.suspect.count < _MANY_OF_A_CLASS * other.suspect.count
+        ]
+        if not owners:
+            kept.append(draft)
+    return kept
+
+
+def _advised(graph: HeapGraph, draft: Draft, known: dict[str, Rule]) -> Suspect:
+    """With what the session's own rule says on how to end one."""
+    rule = _rule_of(graph, draft, known)
+    if rule is None:
+        return draft.suspect
+    remedy = f"{draft.suspect.remedy} {rule.remedy}".strip()
+    return replace(draft.suspect, remedy=remedy, link=draft.suspect.link or rule.link or None)
+
+
+def _order(draft: Draft) -> tuple[bool, bool, bool, int, str]:
     """Both kinds of evidence, then exact evidence or equal steps, then whatever has a name, then bytes."""
     steady = draft.growth is not None and draft.growth.steady
     both = draft.exact and draft.growth is not None
@@ -87,102 +115,14 @@ def _order(draft: _Draft) -> tuple[bool, bool, bool, int, str]:
     )
 
 
-def _drafts(series: Series, index: HeapIndex, ways: Ways, least: int) -> list[_Draft]:
-    """Growth and exact evidence, together where they are about the same objects."""
-    drafts = [_draft_of_sessions(index, found) for found in find_wrong_sessions(index, series)]
-    cycles = find_cycles(index, series, least)
-    if cycles is not None:
-        drafts.append(_draft_of_cycles(index, cycles))
-    leaks = fold_parts(index, find_growth(series, index, ways, least)) if series.steps else []
-    for leak in leaks[:_MOST_EXPLAINED]:
-        draft = _draft_of_growth(index, leak)
-        same = [each for each in drafts if each.growth is None and _overlap(each.nodes, draft.nodes)]
-        if same:
-            lines = tuple(line for each in same for line in each.suspect.evidence[:-1])
-            merged = replace(draft.suspect, evidence=(*lines, *draft.suspect.evidence))
-            drafts = [each for each in drafts if each not in same]
-            draft = replace(draft, suspect=merged, exact=True)
-        drafts.append(draft)
-    return drafts
-
-
-def _draft_of_sessions(index: HeapIndex, found: WrongSessions) -> _Draft:
-    cluster = cluster_of(index.graph, found.paths, found.entries, index.retained_of_set(found.nodes))
-    lines = evidence.session_lines(found.facts)
-    return _Draft(_suspect(cluster, lines, None), found.stands_alone, None, Rank.SESSION, found.nodes)
-
-
-def _draft_of_cycles(index: HeapIndex, found: Cycles) -> _Draft:
-    paths = find_paths(index, found.nodes)
-    cluster = cluster_of(index.graph, paths, paths.asked, found.bytes)
-    suspect = _suspect(cluster, evidence.cycle_lines(found), None)
-    growth = sum(found.per_step) / len(found.per_step) if found.per_step else None
-    return _Draft(replace(suspect, growth_per_step=growth), True, None, found.rank, found.nodes)
-
-
-def _overlap(one: Int32s, other: Int32s) -> bool:
-    return len(np.intersect1d(one, other)) * 2 >= min(len(one), len(other))
-
-
-def _draft_of_growth(index: HeapIndex, leak: Leak) -> _Draft:
-    growth, graph = leak.growth, index.graph
-    alike = np.flatnonzero((graph.type == graph.type[growth.nodes[0]]) & (index.live != 0)).astype(np.int32)
-    paths = find_paths(index, alike)
-    entries = _held_alike(paths, growth.nodes)
-    nodes = np.sort(paths.node[entries])
-    cluster = cluster_of(graph, paths, entries, index.retained_of_set(nodes))
-    suspect = _suspect(cluster, evidence.growth_lines(growth), growth)
-    return _Draft(suspect, False, growth, growth.rank, nodes)
-
-
-def _held_alike(paths: Paths, nodes: Int32s) -> Int32s:
-    """Entries that are held as most of ``nodes`` are, older ones too; the commonest way is the first entry's."""
-    signature = paths.signature[paths.asked]
-    mine = np.isin(paths.node[paths.asked], nodes)
-    ways, first, count = np.unique(signature[mine], return_index=True, return_counts=True)
-    by_another = np.array([begins_with_another(paths, int(entry)) for entry in paths.asked[mine][first]])
-    best = ways[np.lexsort((-count, by_another))[0]]
-    of_ways = np.isin(signature, ways)
-    entries: Int32s = np.concatenate([paths.asked[signature == best], paths.asked[of_ways & (signature != best)]])
-    return entries
-
-
-def _suspect(cluster: Cluster, lines: list[str], growth: Growth | None) -> Suspect:
-    holder, kind = holder_of(cluster), kind_of(cluster)
-    remedy = remedy_for(kind, holder, cluster.class_)
-    file, line = place_of(cluster)
-    contents = growth.contents if growth is not None else None
-    entries = [contents.lengths[-1]] if contents is not None else []
-    lines = [*lines, evidence.holder_line(holder, container_type(cluster), entries, bounds_known=bool(entries))]
-    return Suspect(
-        rank=0,
-        kind=remedy.kind,
-        class_=cluster.class_,
-        count=cluster.count,
-        growth_per_step=sum(growth.per_step) / len(growth.per_step) if growth is not None else None,
-        retained_bytes=cluster.retained_bytes,
-        fingerprint=cluster.fingerprint,
-        holder=holder,
-        file=file,
-        line=line,
-        chain=cluster.text,
-        evidence=tuple(lines),
-        remedy=remedy.text,
-        link=remedy.link,
-        root=cluster.root,
-        steps=cluster.steps,
-        sample_addresses=cluster.sample_addresses,
-    )
-
-
 @dataclass(frozen=True)
 class _Verdict:
-    suspects: list[_Draft]
+    suspects: list[Draft]
     candidates: list[Candidate]
     harmless: list[Harmless]
 
 
-def _judged(series: Series, drafts: list[_Draft]) -> _Verdict:
+def _judged(series: Series, drafts: list[Draft]) -> _Verdict:
     """Which drafts are suspects, which may become some, and which are known to be harmless."""
     verdict = _Verdict([], [], [])
     for draft in drafts:
@@ -198,7 +138,7 @@ def _judged(series: Series, drafts: list[_Draft]) -> _Verdict:
     return verdict
 
 
-def _speaks_alone(series: Series, draft: _Draft) -> bool:
+def _speaks_alone(series: Series, draft: Draft) -> bool:
     """Whether growth without any other evidence is enough: between two snapshots it must be large and named."""
     growth = draft.growth
     if growth is None or not growth.certain:
