@@ -9,7 +9,7 @@ from tests.catalogue.harness import check
 from tests.interpreters import Interpreter, one_per_version
 
 EVERYWHERE = ("sync_clients", "httpx_clients", "aiohttp_both", "flask_contexts", "starlette_both", "websockets_both")
-ONCE = ("model_clients", "django_both", "tornado_both", "socketio_both", "mcp_both")
+ONCE = ("model_clients", "model_sockets", "django_both", "tornado_both", "socketio_both", "mcp_both")
 """Under 3.11 only."""
 PAIRS = [
     pytest.param(interpreter, target, id=f"{target}-{interpreter.name}")
