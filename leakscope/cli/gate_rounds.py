@@ -50,7 +50,8 @@ def of_files(files: Sequence[Path]) -> tuple[list[Series], list[str]]:
 
     graphs = [(load(file), str(file)) for file in files]
     ordered = sorted(graphs, key=lambda each: number(each[0], "captured_at") or 0.0)
-    notes = [] if ordered == graphs else ["the snapshots were put in the order of their capture"]
+    in_order = [name for _, name in ordered] == [name for _, name in graphs]
+    notes = [] if in_order else ["the snapshots were put in the order of their capture"]
     series: dict[tuple[float | None, float | None], Series] = {}
     for graph, name in ordered:
         pid, started = number(graph, "pid"), number(graph, "started_at")

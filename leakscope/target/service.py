@@ -105,6 +105,8 @@ class Service:
                 process.kill()
         self._process.wait()
         self._reader.join(1.0)
+        if not self._reader.is_alive() and self._process.stdout is not None:
+            self._process.stdout.close()
 
     def _tree(self) -> list[psutil.Process]:
         """Its living processes; those once seen stay known when their parent has ended."""
