@@ -21,7 +21,7 @@ _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "postgres"
 
 
-class _NotServing(Exception):
+class _NotServingError(Exception):
     """A server did not answer in time."""
 
 
@@ -81,7 +81,7 @@ def _serving(command: list[str | Path], folder: Path, user: str | None) -> Itera
         server = subprocess.Popen(command, cwd=folder, user=user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         yield
-    except _NotServing as error:
+    except _NotServingError as error:
         raise RuntimeError(f"{command} does not serve:\n{(folder / 'log').read_text()}") from error
     finally:
         server.terminate()
@@ -93,11 +93,11 @@ def _serving(command: list[str | Path], folder: Path, user: str | None) -> Itera
 
 
 def _wait_until(answers: Callable[[], bool]) -> None:
-    """Raises _NotServing if that takes more than a minute."""
+    """Raises _NotServingError if that takes more than a minute."""
     end = time.monotonic() + _SECONDS
     while not answers():
         if time.monotonic() > end:
-            raise _NotServing
+            raise _NotServingError
         time.sleep(0.05)
 
 
