@@ -22,12 +22,13 @@ ALLOWED_ROOMS: dict[str, set[str]] = {
     "findings": set(),
     "render": {"findings"},
     "kernels": set(),
+    "gate": {"findings", "errors"},
     "demo": set(),
     "inprocess": set(),
     "errors": set(),
     "cli": {
         *("target", "cpython", "graph", "formats", "sessions", "analysis", "findings", "render", "kernels"),
-        *("demo", "inprocess", "errors"),
+        *("gate", "demo", "inprocess", "errors"),
     },
 }
 """What each room may import besides itself; the same as the table in leakscope/README.md."""

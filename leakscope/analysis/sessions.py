@@ -10,6 +10,7 @@ from hashlib import blake2b
 import numpy as np
 
 from leakscope.analysis.chains import clusters_of
+from leakscope.analysis.evidence import expected_gone, process_evidence
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import Paths, find_paths, fingerprint
 from leakscope.analysis.select import instances_of, named, with_subclasses
@@ -81,19 +82,25 @@ def session_report(
         known = replace(known, facts=known.facts | Fact.GUESSED)
     matching, unjudged = _matching(graph, known, wanted)
     known = _only(known, matching)
-    others = () if wanted.class_glob else _others(graph, wanted.categories)
+    report = SessionReport(
+        classes=(),
+        items=(),
+        total=0,
+        unjudged=unjudged,
+        others=() if wanted.class_glob else _others(graph, wanted.categories),
+        expected=expected_gone(graph),
+        process=process_evidence(graph, index),
+    )
     if not len(known.node):
-        return SessionReport((), (), 0, unjudged=unjudged, others=others)
+        return report
     paths = find_paths(index, known.node)
-    live = known.node[~known.uncollected]
-    return SessionReport(
+    return replace(
+        report,
         classes=_classes(index, known),
         items=_items(index, paths, known, limit, earlier),
-        total=len(live),
+        total=int(np.count_nonzero(~known.uncollected)),
         clusters=tuple(clusters_of(index, paths, limit=20)),
         flagged=int(np.count_nonzero(known.flagged)),
-        unjudged=unjudged,
-        others=others,
     )
 
 

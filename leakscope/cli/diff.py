@@ -30,9 +30,10 @@ def diff(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Show what changed between snapshots: sessions, who holds them, containers and classes.
+    """Show what changed between snapshots.
 
-    Snapshots of one process are compared object by object, those of different
+    Sessions that came, went and stayed, who holds them, which containers grew,
+    and the classes behind it. Snapshots of one process are compared object by object, those of different
     processes, pods or releases by class and fingerprint.
 
     \b

@@ -57,8 +57,12 @@ def gate(
         float,
         typer.Option(metavar="DURATION", parser=duration, help="Before a failure counts, wait so long and look again."),
     ] = "3s",  # type: ignore[assignment]
-    step_timeout: Annotated[float, typer.Option(metavar="DURATION", parser=duration)] = "2m",  # type: ignore[assignment]
-    ready_timeout: Annotated[float, typer.Option(metavar="DURATION", parser=duration)] = "1m",  # type: ignore[assignment]
+    step_timeout: Annotated[
+        float, typer.Option(metavar="DURATION", parser=duration, help="A step that takes longer is ended.")
+    ] = "2m",  # type: ignore[assignment]
+    ready_timeout: Annotated[
+        float, typer.Option(metavar="DURATION", parser=duration, help="How long the service may take to be ready.")
+    ] = "1m",  # type: ignore[assignment]
     max_growth: Annotated[
         float | None, typer.Option(metavar="N", min=0, help="Objects that a round may leave behind, per leak: 0.")
     ] = None,
@@ -68,7 +72,9 @@ def gate(
     ] = None,
     max_overdue: Annotated[int | None, typer.Option(metavar="N", min=0, help="Sessions past their own time.")] = None,
     max_age: Annotated[float | None, typer.Option(metavar="DURATION", parser=duration, help="Of any session.")] = None,
-    max_idle: Annotated[float | None, typer.Option(metavar="DURATION", parser=duration)] = None,
+    max_idle: Annotated[
+        float | None, typer.Option(metavar="DURATION", parser=duration, help="Unused, of any session.")
+    ] = None,
     max_sessions: Annotated[
         list[str] | None, typer.Option(metavar="GLOB=N", help="Live sessions of a class. Repeatable.")
     ] = None,
@@ -103,7 +109,11 @@ def gate(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Fail a build when a service leaks: equal rounds of work, a snapshot after each, a verdict.
+    """Fail a build when a service leaks.
+
+    Equal rounds of work, a snapshot after each, a verdict: what every round
+    leaves behind, with who holds it. A cache that fills up, a pool that grows
+    to its size and work in flight are no leaks.
 
     Exit code 0: nothing leaks, or only what the baseline allows; 1: it does.
 

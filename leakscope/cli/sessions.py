@@ -77,7 +77,7 @@ def sessions(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Show the live sessions: how old, in what state, what they retain, and who holds them.
+    """Show the live sessions, their age and state, and who holds them.
 
     What a session is, and where its id, age and state are, rules say: those
     that leakscope brings for known libraries, your own, and a guess by name

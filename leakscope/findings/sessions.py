@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakscope.findings.evidence import Expected, ProcessEvidence
 from leakscope.findings.model import Cluster
 
 
@@ -64,3 +65,7 @@ class SessionReport:
     """How many were left out because the age or idle time that was asked for is not known of them."""
     others: tuple[tuple[str, int], ...] = ()
     """``(category, count)`` of what is alive but was not asked for: tasks, resources."""
+    expected: tuple[Expected, ...] = ()
+    """What the service itself expected to be gone, all of it."""
+    process: ProcessEvidence | None = None
+    """What the kernel says of the process; None where the capture did not ask."""

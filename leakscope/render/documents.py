@@ -48,6 +48,8 @@ def sessions(source: str, report: SessionReport) -> Document:
         classes=plain_all(report.classes),
         items=plain_all(report.items),
         clusters=plain_all(report.clusters),
+        expected=plain_all(report.expected),
+        process=_plain(report.process),
     )
 
 
@@ -93,6 +95,8 @@ def _plain(value: Any) -> Any:
         }
     if isinstance(value, (tuple, list)):
         return plain_all(value)
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
     return value
 
 

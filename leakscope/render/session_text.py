@@ -10,6 +10,7 @@ from rich.text import Text
 from leakscope.findings.model import Cluster
 from leakscope.findings.sessions import SessionClass, SessionItem, SessionReport
 from leakscope.render import units
+from leakscope.render.evidence_text import expected_lines, lines
 from leakscope.render.screen import Column, Screen, draw, number, safe, table
 
 _PLURAL = {"session": "sessions", "connection": "connections", "request": "requests", "task": "tasks"}
@@ -28,6 +29,10 @@ def sessions(report: SessionReport, screen: Screen) -> str:
         every = len(report.items) >= sum(row.count + row.uncollected for row in report.classes)
         order = "" if every else f": {units.count(len(report.items))}, flagged ones first, then the oldest"
         parts += [Text(f"\none by one{order}", style="bold"), _items(report.items)]
+    if report.expected:
+        parts += [Text("\nexpected to be gone", style="bold"), *map(safe, expected_lines(report.expected))]
+    if report.process is not None:
+        parts += [Text("\nthe process", style="bold"), *map(safe, lines(report.process))]
     remarks = [safe(line) for line in _remarks(report)]
     return draw([*parts, *([Text()] if remarks else []), *remarks], screen)
 

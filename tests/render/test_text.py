@@ -76,7 +76,8 @@ def test_a_long_name_folds_in_its_own_column_and_loses_nothing() -> None:
 
 
 def test_sessions_leaves_out_columns_of_which_nothing_is_known() -> None:
-    assert session_text.sessions(REPORT, WIDE) == page(
+    bare = replace(REPORT, others=(), expected=(), process=None)
+    assert session_text.sessions(bare, WIDE) == page(
         r"""
         1,236 sessions alive, by class
         count  retained  class
@@ -118,6 +119,27 @@ def test_sessions_shows_ages_and_states_when_they_are_known() -> None:
         address  id     state      age   idle  flags    retained  class
         0x10     #1a2b  closed  2h 05m  5.0 s  overdue       1 B  Session
         """
+    )
+
+
+def test_sessions_shows_what_the_service_expected_and_what_the_kernel_says() -> None:
+    told = session_text.sessions(REPORT, WIDE)
+    assert told.endswith(
+        page(
+            """
+
+            expected to be gone
+            2 shop.web.Session should be gone after 'logout', the first for 1m 30s; 3 more not yet due
+
+            the process
+            memory    RSS 1.0 MiB, live Python objects 1000 B
+            files     3 descriptors: 3 sockets
+            sockets   3 CLOSE_WAIT
+                      3 in CLOSE_WAIT held by 2 shop.web.Session
+
+            Also alive: 3 tasks; --all lists them.
+            """
+        )
     )
 
 
