@@ -8,8 +8,8 @@ from leakscope.cpython.lines import CodeFacts, line_at, read_code
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
 from leakscope.cpython.objects import Found
-from leakscope.cpython.origins import Origins
 from leakscope.graph.heap import Frames
+from leakscope.graph.origins import Origins
 from leakscope.kernels._arrays import Int32s, UInt64s
 from leakscope.kernels._shapes import Shape
 

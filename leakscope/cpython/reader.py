@@ -15,7 +15,6 @@ from leakscope.cpython.local_time import utc_offset
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
 from leakscope.cpython.objects import Found, References, find_objects, own_sizes, read_references
-from leakscope.cpython.origins import Origins
 from leakscope.cpython.roots import Module, RootFinder, read_modules
 from leakscope.cpython.shapes import ShapeTable, describe_types
 from leakscope.cpython.threads import Interpreter, read_interpreters
@@ -23,6 +22,7 @@ from leakscope.cpython.types import TypeTable, find_types
 from leakscope.errors import UnsupportedTargetError
 from leakscope.graph.heap import Frames, HeapGraph, Labels, Types
 from leakscope.graph.kinds import Node, Ref
+from leakscope.graph.origins import Origins
 from leakscope.kernels._arrays import Int32s, UInt8s
 from leakscope.kernels._shapes import Column, Shape
 from leakscope.target.image import MemoryImage

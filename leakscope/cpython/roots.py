@@ -15,11 +15,11 @@ import numpy as np
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
 from leakscope.cpython.objects import Found
-from leakscope.cpython.origins import Origins
 from leakscope.cpython.threads import Interpreter, PythonThread
 from leakscope.cpython.types import TypeTable
 from leakscope.graph.heap import Roots
 from leakscope.graph.kinds import Origin, Root
+from leakscope.graph.origins import Origins
 from leakscope.kernels._arrays import Int32s, UInt64s
 
 _MOST_CALLBACKS = 10_000_000
