@@ -18,6 +18,7 @@ VALUES = (Ref.KEY, Ref.INDEX, Ref.ITEM)
 """References that make something an element of a container."""
 ELEMENTS = (*VALUES, Ref.DICT_KEY)
 _FARTHEST = 64
+_FIXED = frozenset({"tuple", "frozenset", "functools._HashedSeq"})
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,18 @@ class Contents:
 
 
 def innermost_container(graph: HeapGraph, ways: Ways, nodes: Int32s) -> tuple[Int32s, Int32s]:
-    """``(container, element)``: of which container each node, or what carries it, is an element; -1 without one."""
+    """``(container, element)``: of which container each node, or what carries it, is an element; -1 without one.
+
+    A tuple is no container but a carrier: nothing is put into it later.
+    """
+    fixed = np.array([name in _FIXED for name in graph.types.name], dtype=np.bool_)
     current = nodes.copy()
     container = np.full(len(nodes), -1, dtype=np.int32)
     open_ = np.arange(len(nodes))
     for _ in range(_FARTHEST):
         above, edge = ways.parent[current[open_]], ways.edge[current[open_]]
         rooted = (above < 0) | (edge < 0)
-        element = ~rooted & np.isin(graph.kind[np.where(edge < 0, 0, edge)], ELEMENTS)
+        element = ~rooted & np.isin(graph.kind[edge.clip(0)], ELEMENTS) & ~fixed[graph.type[above.clip(0)]]
         container[open_[element]] = above[element]
         going = ~rooted & ~element
         open_, above = open_[going], above[going]
@@ -116,7 +121,8 @@ def bounded(graph: HeapGraph, ways: Ways, containers: Int32s) -> bool:
         found = (row >= 0) & (limit < 0)
         limit[found] = graph.bounds.limit[row[found]]
         above: Int32s = ways.parent[current]
-        inside = (above >= 0) & np.isin(graph.kind[ways.edge[current].clip(0)], (Ref.DICT, Ref.ATTR, Ref.INTERNAL))
+        edge = ways.edge[current]
+        inside = (above >= 0) & (edge >= 0) & np.isin(graph.kind[edge.clip(0)], (Ref.DICT, Ref.ATTR, Ref.INTERNAL))
         current = np.where(inside, above, current).astype(np.int32)
     lengths = lengths_of(graph, containers)
     return bool(np.all((limit >= 0) & (lengths <= limit)))

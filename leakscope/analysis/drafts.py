@@ -20,7 +20,6 @@ from leakscope.analysis.paths import Paths, find_paths
 from leakscope.analysis.standing import Standing, find_standing
 from leakscope.analysis.suspect_kinds import container_type, holder_of, kind_of, place_of
 from leakscope.analysis.wrong_sessions import WrongSessions, begins_with_another, find_wrong_sessions
-from leakscope.findings.model import Cluster
 from leakscope.findings.suspects import Suspect
 from leakscope.graph.heap import Int32s
 from leakscope.sessions.remedies import remedy_for
@@ -74,23 +73,21 @@ def _overlap(one: Int32s, other: Int32s) -> bool:
 
 
 def _of_sessions(index: HeapIndex, ways: Ways, found: WrongSessions) -> Draft:
-    cluster = cluster_of(index.graph, found.paths, found.entries, index.retained_of_set(found.nodes))
-    lines = evidence.session_lines(found.facts)
-    return Draft(
-        _suspect(index, ways, cluster, lines, None, found.nodes), found.stands_alone, None, Rank.SESSION, found.nodes
-    )
+    place = _Place(index, ways, found.paths, found.entries, found.nodes)
+    suspect = _suspect(place, index.retained_of_set(found.nodes), evidence.session_lines(found.facts))
+    return Draft(suspect, found.stands_alone, None, Rank.SESSION, found.nodes)
 
 
 def _of_standing(index: HeapIndex, ways: Ways, found: Standing) -> Draft:
     paths = find_paths(index, found.nodes)
-    cluster = cluster_of(index.graph, paths, _held_alike(paths, found.nodes), index.retained_of_set(found.nodes))
-    return Draft(_suspect(index, ways, cluster, [found.line], None, found.nodes), True, None, found.rank, found.nodes)
+    place = _Place(index, ways, paths, _held_alike(paths, found.nodes), found.nodes)
+    suspect = _suspect(place, index.retained_of_set(found.nodes), [found.line])
+    return Draft(suspect, True, None, found.rank, found.nodes)
 
 
 def _of_cycles(index: HeapIndex, ways: Ways, found: Cycles) -> Draft:
     paths = find_paths(index, found.nodes)
-    cluster = cluster_of(index.graph, paths, paths.asked, found.bytes)
-    suspect = _suspect(index, ways, cluster, evidence.cycle_lines(found), None, found.nodes)
+    suspect = _suspect(_Place(index, ways, paths, paths.asked, found.nodes), found.bytes, evidence.cycle_lines(found))
     growth = sum(found.per_step) / len(found.per_step) if found.per_step else None
     return Draft(replace(suspect, growth_per_step=growth), True, None, found.rank, found.nodes)
 
@@ -101,9 +98,9 @@ def _of_growth(index: HeapIndex, ways: Ways, leak: Leak) -> Draft:
     paths = find_paths(index, alike)
     entries = _held_alike(paths, growth.nodes)
     nodes = np.sort(paths.node[entries])
-    cluster = cluster_of(graph, paths, entries, index.retained_of_set(nodes))
     lines = [*evidence.growth_lines(growth), *_other_holders(index, leak)]
-    return Draft(_suspect(index, ways, cluster, lines, growth, nodes), False, growth, growth.rank, nodes)
+    suspect = _suspect(_Place(index, ways, paths, entries, nodes), index.retained_of_set(nodes), lines, growth)
+    return Draft(suspect, False, growth, growth.rank, nodes)
 
 
 def _other_holders(index: HeapIndex, leak: Leak) -> list[str]:
@@ -128,24 +125,42 @@ def _held_alike(paths: Paths, nodes: Int32s) -> Int32s:
     return entries
 
 
-def _containers(index: HeapIndex, ways: Ways, nodes: Int32s) -> Int32s:
-    """Which containers the live ones of ``nodes`` are in, themselves or what carries them."""
-    container, _ = innermost_container(index.graph, ways, nodes[index.live[nodes] != 0])
-    return np.unique(container[container >= 0])
+def _leading_out(paths: Paths, entry: int, containers: Int32s, steps: int) -> int | None:
+    """Which of a chain's ``steps`` leads out of one of ``containers``; None if none is seen to."""
+    after = 0
+    while entry >= paths.holders:
+        if len(containers) and np.isin(paths.node[entry], containers):
+            return steps - after if 0 < after <= steps else None
+        after += int(paths.depth[entry] > paths.depth[paths.up[entry]])
+        entry = int(paths.up[entry])
+    return None
 
 
-def _suspect(
-    index: HeapIndex, ways: Ways, cluster: Cluster, lines: list[str], growth: Growth | None, nodes: Int32s
-) -> Suspect:
-    """``nodes`` as a suspect that is not ranked yet; who holds them is the last line of evidence."""
-    holder, kind = holder_of(cluster), kind_of(cluster)
-    remedy = remedy_for(kind, holder, cluster.class_)
+@dataclass(frozen=True)
+class _Place:
+    """Objects of one class with the way to them."""
+
+    index: HeapIndex
+    ways: Ways
+    paths: Paths
+    entries: Int32s
+    """In ``paths``; the first one's chain is shown."""
+    nodes: Int32s
+    """The same objects, ascending."""
+
+
+def _suspect(place: _Place, retained: int, lines: list[str], growth: Growth | None = None) -> Suspect:
+    """A suspect that is not ranked yet; who holds them is the last line of evidence."""
+    graph, contents = place.index.graph, growth.contents if growth is not None else None
+    containers = contents.containers if contents is not None else _containers(place)
+    cluster = cluster_of(graph, place.paths, place.entries, retained)
+    at = _leading_out(place.paths, int(place.entries[0]), containers, len(cluster.steps))
+    holder = holder_of(cluster, at)
+    remedy = remedy_for(kind_of(cluster, at), holder, cluster.class_)
     file, line = place_of(cluster)
-    contents = growth.contents if growth is not None else None
-    containers = contents.containers if contents is not None else _containers(index, ways, nodes)
-    entries = int(lengths_of(index.graph, containers).sum())
-    unbounded = index.graph.bounds is not None and not bounded(index.graph, ways, containers)
-    size = evidence.Size(container_type(cluster), len(containers), entries, unbounded)
+    unbounded = graph.bounds is not None and not bounded(graph, place.ways, containers)
+    entries = int(lengths_of(graph, containers).sum())
+    size = evidence.Size(container_type(cluster, at), len(containers), entries, unbounded)
     lines = [*lines, evidence.holder_line(holder, size)]
     return Suspect(
         rank=0,
@@ -166,3 +181,10 @@ def _suspect(
         steps=cluster.steps,
         sample_addresses=cluster.sample_addresses,
     )
+
+
+def _containers(place: _Place) -> Int32s:
+    """Which containers the live ones are in, themselves or what carries them."""
+    index = place.index
+    container, _ = innermost_container(index.graph, place.ways, place.nodes[index.live[place.nodes] != 0])
+    return np.unique(container[container >= 0])

@@ -48,9 +48,10 @@ _BY_ROOT = {
 }
 
 
-def kind_of(cluster: Cluster) -> str:
-    """One of the kinds in ``remedies.toml``."""
-    held = cluster.steps[max(_holding_step(cluster.steps) - 1, 0) : -1]
+def kind_of(cluster: Cluster, at: int | None = None) -> str:
+    """One of the kinds in ``remedies.toml``. ``at`` as in ``holder_of``."""
+    holding = _holding_step(cluster.steps) if at is None else at
+    held = cluster.steps[max(holding - 1, 0) : -1]
     if cluster.root.kind == "garbage":
         return "uncollected cycle"
     if any(step.edge == ".handlers" and fnmatchcase(before.type, "logging.*Logger") for before, step in pairwise(held)):
@@ -65,23 +66,26 @@ def kind_of(cluster: Cluster) -> str:
         return _BY_ROOT[cluster.root.kind]
     if not any(_is_element(step) for step in cluster.steps):
         return "object chain" if len(cluster.steps) > 1 else "unknown holder"
-    if _holding_step(cluster.steps) > 1:
+    if holding > 1:
         return "object container"
     return {"module": "module container", "class": "class container"}.get(cluster.root.kind, "object container")
 
 
-def holder_of(cluster: Cluster) -> str:
-    """The way to the container that keeps them, without what they are called in it: ``app.MANAGER.sessions``."""
+def holder_of(cluster: Cluster, at: int | None = None) -> str:
+    """The way to the container that keeps them, without what they are called in it: ``app.MANAGER.sessions``.
+
+    ``at``: which step leads out of that container, where it is known; else the last that may.
+    """
     if cluster.root.kind == "garbage":
         return "nothing: garbage that the collector has not freed"
-    last = _holding_step(cluster.steps)
+    last = _holding_step(cluster.steps) if at is None else at
     shown = cluster.steps[:last]
     return holder_text(cluster.root) + "".join(_written(step) for step in shown)
 
 
-def container_type(cluster: Cluster) -> str | None:
-    """The class of the container that ``holder_of`` names."""
-    last = _holding_step(cluster.steps)
+def container_type(cluster: Cluster, at: int | None = None) -> str | None:
+    """The class of the container that ``holder_of`` names; None if it has none."""
+    last = _holding_step(cluster.steps) if at is None else at
     return cluster.steps[last - 1].type if last else None
 
 
