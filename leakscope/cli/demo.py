@@ -20,17 +20,17 @@ WARM_UP_S = 0.8
 def demo(
     keep: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Leave the two snapshot files in this folder.", show_default=False),
+        typer.Option(metavar="DIR", help="Leave the three snapshot files in this folder.", show_default=False),
     ] = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
     """Watch leakscope at work on a small service that leaks.
 
-    Starts a chat service that leaks sessions in five ways, takes two snapshots
-    while it serves, runs ps, sessions, chains and top on it, and says what each
-    shows and which line of code is to blame. Takes a few seconds; nothing is
-    left running, and no file unless --keep is given.
+    Starts a chat service that leaks sessions in five ways, takes three snapshots
+    while it serves, runs sessions, suspects, chains, diff and top on them, and
+    says what each shows and which line of code is to blame. Takes a few seconds;
+    nothing is left running, and no file unless --keep is given.
 
     \b
     Examples:

@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING
 
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.sessions import session_report
+from leakscope.analysis.suspects import find_suspects
 from leakscope.analysis.top import top_classes
 from leakscope.cli.chains import find
+from leakscope.cli.diff import compare
 from leakscope.cli.snapshot import take
 from leakscope.demo.leaks import LEAKS, SERVICE, Leak, line_of
 from leakscope.demo.running import Service, believed_open
 from leakscope.formats.leakscope_file import load
-from leakscope.render import documents, session_text, text
+from leakscope.render import diff_text, documents, session_text, suspect_documents, suspect_text, text
 from leakscope.target.processes import list_processes
 
 if TYPE_CHECKING:
     from leakscope.findings.model import Cluster
     from leakscope.render.screen import Screen
 
-FIRST, SECOND = "first.leakscope", "second.leakscope"
+FILES = ("first.leakscope", "second.leakscope", "third.leakscope")
 BETWEEN_S = 1.0
-SESSIONS_SHOWN, CHAINS_SHOWN, CLASSES_SHOWN = 5, 8, 10
+SESSIONS_SHOWN, CHAINS_SHOWN, ROWS_SHOWN = 5, 8, 7
 
 
 @dataclass(frozen=True)
@@ -49,29 +51,36 @@ def greeting(pid: int) -> str:
 def steps(service: Service, folder: Path, screen: Screen) -> Iterator[Step]:
     """Run the tour; the service must be serving."""
     yield _ps(service.pid, screen)
-    first = take(service.pid, folder / FIRST)
-    yield Step(
-        f"snapshot {service.pid} -o {first.path}",
-        documents.snapshot(str(service.pid), first),
-        text.snapshot(first, screen),
-        "The service stood still only for the pause; nothing ran in it. Users go on for a moment ...",
+    counts = []
+    for number, name in enumerate(FILES):
+        if number:
+            time.sleep(BETWEEN_S)
+        taken = take(service.pid, folder / name)
+        counts.append(str(taken.sessions))
+        yield Step(
+            f"snapshot {service.pid} -o {taken.path}",
+            documents.snapshot(str(service.pid), taken),
+            text.snapshot(taken, screen),
+            _remark_on_snapshot(number, counts, service),
+        )
+    yield from _answers(folder, screen)
+
+
+def _remark_on_snapshot(number: int, counts: Sequence[str], service: Service) -> str:
+    if number == 0:
+        return "The service stood still only for the pause; nothing ran in it. Users go on for a moment ..."
+    if number < len(FILES) - 1:
+        return "And once more: growth can be told from three snapshots on ..."
+    return (
+        f"Sessions in memory: {' > '.join(counts)}. The service itself believes that {believed_open(service.port)} "
+        "are open. Who keeps the others?"
     )
-    time.sleep(BETWEEN_S)
-    second = take(service.pid, folder / SECOND)
-    yield Step(
-        f"snapshot {service.pid} -o {second.path}",
-        documents.snapshot(str(service.pid), second),
-        text.snapshot(second, screen),
-        f"{first.sessions} sessions became {second.sessions}, and the service itself believes that "
-        f"{believed_open(service.port)} are open. Who keeps the others?",
-    )
-    yield from _answers(folder / SECOND, screen)
 
 
 def farewell(keep: Path | None) -> str:
     """How it ended, and where to go from here."""
-    files = f"; {FIRST} and {SECOND} are in {keep}" if keep else ", its snapshot files are deleted"
-    return f"\nThe service is stopped{files}.\nNow yours: leakscope ps, then leakscope sessions PID\n"
+    files = f"; {', '.join(FILES)} are in {keep}" if keep else ", its snapshot files are deleted"
+    return f"\nThe service is stopped{files}.\nNow yours: leakscope ps, then leakscope suspects PID --watch 30s\n"
 
 
 def where_to_look(clusters: Sequence[Cluster]) -> str:
@@ -95,26 +104,48 @@ def _ps(pid: int, screen: Screen) -> Step:
     return Step("ps", documents.ps(rows), text.ps(rows, screen), remark)
 
 
-def _answers(file: Path, screen: Screen) -> Iterator[Step]:
-    source, index = str(file), HeapIndex(load(file))
+def _answers(folder: Path, screen: Screen) -> Iterator[Step]:
+    files = [folder / name for name in FILES]
+    graphs = [load(file) for file in files]
+    last, index = str(files[-1]), HeapIndex(graphs[-1])
     report = session_report(index, limit=SESSIONS_SHOWN)
     yield Step(
-        f"sessions {file} --limit {SESSIONS_SHOWN}",
-        documents.sessions(source, report),
+        f"sessions {last} --limit {SESSIONS_SHOWN}",
+        documents.sessions(last, report),
         session_text.sessions(report, screen),
-        "Which sessions live, what would be freed with them, and a line for each way in which they are held.",
+        "How old the sessions are, in what state, and a line for each way in which they are held. Closed, yet there.",
+    )
+    suspected = find_suspects(graphs, limit=len(LEAKS))
+    names = [str(file) for file in files]
+    yield Step(
+        f"suspects {' '.join(names)} --limit {len(LEAKS)}",
+        suspect_documents.suspects(names, suspected),
+        suspect_text.suspects(suspected, screen),
+        "Who leaks, how one can tell, and what to do. Nothing had to be known of the service for this.",
     )
     clusters = find(index, limit=CHAINS_SHOWN)
     yield Step(
-        f"chains {file} --limit {CHAINS_SHOWN}",
-        documents.chains(source, clusters),
+        f"chains {last} --limit {CHAINS_SHOWN}",
+        documents.chains(last, clusters),
         text.chains(clusters, screen),
         where_to_look(clusters),
     )
-    classes = top_classes(index, CLASSES_SHOWN)
+    yield from _figures(names, index, screen)
+
+
+def _figures(names: Sequence[str], index: HeapIndex, screen: Screen) -> Iterator[Step]:
+    ends = [names[0], names[-1]]
+    changed = compare(ends, limit=ROWS_SHOWN)
     yield Step(
-        f"top {file} --limit {CLASSES_SHOWN}",
-        documents.top(source, classes),
+        f"diff {' '.join(ends)} --limit {ROWS_SHOWN}",
+        documents.diff(ends, changed),
+        diff_text.diff(changed, screen),
+        "What grew between two snapshots, object by object within one process.",
+    )
+    classes = top_classes(index, ROWS_SHOWN)
+    yield Step(
+        f"top {names[-1]} --limit {ROWS_SHOWN}",
+        documents.top(names[-1], classes),
         text.top(classes, screen),
-        "Any class can be asked for: leakscope chains FILE --class 'module.Name'.",
+        "Any class can be asked for: leakscope chains FILE --class 'module.Name'. In CI: leakscope gate --help.",
     )

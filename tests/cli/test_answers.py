@@ -153,9 +153,13 @@ def test_demo_walks_through_all_five_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_demo_keeps_its_files_on_request(tmp_path: Path) -> None:
     found = document("demo", "--keep", tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.leakscope", "second.leakscope"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.leakscope", "second.leakscope", "third.leakscope"]
     assert [step["command"] for step in found["documents"]] == [
-        *("ps", "snapshot", "snapshot", "sessions", "chains", "top"),
+        *("ps", "snapshot", "snapshot", "snapshot", "sessions", "suspects", "chains", "diff", "top"),
     ]
-    growth = [step["snapshot"]["sessions"] for step in found["documents"][1:3]]
-    assert growth[1] > growth[0]
+    growth = [step["snapshot"]["sessions"] for step in found["documents"][1:4]]
+    assert growth[0] < growth[1] < growth[2]
+    suspects = found["documents"][5]["suspects"]
+    assert {suspect["class"] for suspect in suspects} == {LEAKING_CLASS}
+    holders = " ".join(suspect["chain"] for suspect in suspects)
+    assert all(leak.holder in holders for leak in LEAKS)
