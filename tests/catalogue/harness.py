@@ -61,13 +61,11 @@ def check(python: Path, target: str) -> None:
     """Compares what ``fixtures/targets/libs/TARGET.py`` says with what leakscope finds; AssertionError if unequal."""
     with running(python, target) as (pid, expected):
         found = look(pid)
-    differences = [
-        line for name, facts in expected.items() for line in _differences(name, facts, found.get(name, NOTHING))
-    ]
+    wrong = [line for name, facts in expected.items() for line in differences(name, facts, found.get(name, NOTHING))]
     for name, extra in found.items():
         if name not in expected and extra.category not in _IMPLICIT:
-            differences.append(f"{name}: {extra.count} found, none expected: {dict(extra.classes)}")
-    assert not differences, f"{target}: " + "\n  ".join(["the catalogue differs from the truth", *differences])
+            wrong.append(f"{name}: {extra.count} found, none expected: {dict(extra.classes)}")
+    assert not wrong, f"{target}: " + "\n  ".join(["the catalogue differs from the truth", *wrong])
 
 
 def look(pid: int) -> dict[str, Found]:
@@ -129,7 +127,7 @@ def _found(graph: HeapGraph, sessions: Sessions, rows: Int64s, categories: dict[
     )
 
 
-def _differences(name: str, wanted: dict[str, Any], found: Found) -> Iterator[str]:
+def differences(name: str, wanted: dict[str, Any], found: Found) -> Iterator[str]:
     """One line per fact that is not as the program says."""
     unknown = wanted.keys() - {"count", "states", "created", "used", "expires", "ids", "healthy"}
     if unknown:
