@@ -16,6 +16,7 @@ from leakscope.analysis.identity import Series, same_process
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Rank
 from leakscope.analysis.ownership import find_ways
+from leakscope.analysis.young import WITHIN_TIME, within_their_time
 from leakscope.errors import InputError
 from leakscope.findings.suspects import Candidate, Harmless, Suspect, SuspectReport
 from leakscope.graph.heap import HeapGraph
@@ -29,12 +30,17 @@ _MANY_OF_A_CLASS = 5
 
 
 def find_suspects(
-    graphs: Sequence[HeapGraph], rules: RuleSet | None = None, limit: int = 3, least: int = LEAST_PER_STEP
+    graphs: Sequence[HeapGraph],
+    rules: RuleSet | None = None,
+    limit: int = 3,
+    least: int = LEAST_PER_STEP,
+    ended: bool = False,
 ) -> SuspectReport:
     """The report on ``graphs``, the oldest first; InputError if there is none.
 
     The last one is explained; the others show what grew. ``rules`` tell remedies of sessions.
-    With three or more, growth counts from ``least`` objects in each step.
+    With three or more, growth counts from ``least`` objects in each step. ``ended`` says that whatever was begun
+    between two of them was ended as well, so that sessions within their time to live are no excuse for growth.
     """
     if not graphs:
         raise InputError("no heap to look at", "Give a PID or a snapshot file.")
@@ -44,7 +50,7 @@ def find_suspects(
     ways = find_ways(index)
     known = _rules_by_name(rules)
     drafts = _without_parts(graphs[-1], find_drafts(series, index, ways, least), known)
-    verdict = _judged(series, drafts)
+    verdict = _judged(series, drafts, ended)
     suspects = sorted(verdict.suspects, key=_order)
     candidates = verdict.candidates
     if not same:
@@ -122,7 +128,7 @@ class _Verdict:
     harmless: list[Harmless]
 
 
-def _judged(series: Series, drafts: list[Draft]) -> _Verdict:
+def _judged(series: Series, drafts: list[Draft], ended: bool) -> _Verdict:
     """Which drafts are suspects, which may become some, and which are known to be harmless."""
     verdict = _Verdict([], [], [])
     for draft in drafts:
@@ -130,6 +136,9 @@ def _judged(series: Series, drafts: list[Draft]) -> _Verdict:
         reason = harmless_reason(found.holder, found.class_) if draft.rank > Rank.OWN else None
         if reason is not None and not draft.exact:
             verdict.harmless.append(Harmless(found.class_, found.count, found.holder, reason))
+        elif not draft.exact and not ended and within_their_time(series.last, draft.nodes):
+            said = "; ".join([*found.evidence[:-1], WITHIN_TIME])
+            verdict.candidates.append(Candidate(found.class_, found.count, found.holder, said))
         elif draft.exact or _speaks_alone(series, draft):
             verdict.suspects.append(draft)
         else:
