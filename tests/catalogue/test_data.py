@@ -52,7 +52,7 @@ def test_redis(interpreter: Interpreter, redis: str, monkeypatch: pytest.MonkeyP
 
 
 @one_version
-@pytest.mark.parametrize("target", ["mongo", "aws"])
+@pytest.mark.parametrize("target", ["mongo", "aws", "mysql"])
 def test_others(interpreter: Interpreter, target: str) -> None:
-    """PyMongo and boto3, whose servers are the targets' own."""
+    """PyMongo, boto3 and PyMySQL, whose servers are the targets' own."""
     check(with_libraries(interpreter, GROUP), target)

@@ -17,6 +17,13 @@ def test_what_runs(interpreter: Interpreter) -> None:
 
 
 @every_version
+@pytest.mark.parametrize("target", ["tls", "children"])
+def test_what_asyncio_and_multiprocessing_open(interpreter: Interpreter, target: str) -> None:
+    """Streams over TLS; children of an event loop, pools and pipes."""
+    check(interpreter.path, target)
+
+
+@every_version
 def test_what_is_open(interpreter: Interpreter) -> None:
     """Files, maps, sockets, streams, processes, and the clients of four protocols."""
     check(interpreter.path, "resources")
