@@ -68,8 +68,9 @@ def contents(series: Series, containers: Int32s, kinds: tuple[int, ...], classes
         _, position = references_of(graph, nodes[nodes >= 0])
         target = graph.target[position[np.isin(graph.kind[position], kinds)]]
         lengths.append(len(target))
-        chosen = target[np.isin(series.class_numbers(step)[target], classes)]
-        held.append(np.unique(graph.address[chosen]))
+        chosen = np.zeros(graph.objects, dtype=np.bool_)
+        chosen[target[np.isin(series.class_numbers(step)[target], classes)]] = True
+        held.append(graph.address[chosen])
     born, stayed = [], []
     for before, after in pairwise(held[:-1]):
         fresh = np.setdiff1d(after, before, assume_unique=True)

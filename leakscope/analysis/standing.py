@@ -134,6 +134,8 @@ def _in_tracebacks(index: HeapIndex, ways: Ways) -> Iterator[Standing]:
     current, through = sessions.copy(), np.zeros(len(sessions), dtype=np.bool_)
     for _ in range(_FARTHEST):
         through |= (current >= 0) & traceback[current.clip(0)]
+        if np.all(current < 0):
+            break
         current = np.where(current >= 0, ways.parent[current.clip(0)], -1)
     best = _largest_class(graph, sessions[through])
     if len(best) < LEAST_IN_TRACEBACKS:
