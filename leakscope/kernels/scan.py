@@ -129,6 +129,7 @@ def mark_objects(
     row: cython.int
     word: cython.ulonglong
     place: cython.ulonglong
+    on_stack: cython.bint
     first: cython.longlong = start >> 12
     last: cython.longlong = stop >> 12
     with cython.nogil:
@@ -146,7 +147,8 @@ def mark_objects(
                         row = -1 if on_heap[row] else row
                     else:
                         place = address[page] + cython.cast(cython.ulonglong, offset & 4095)
-                        if not fits_block(memory, place, head[row], size[row], stack[page] and table.row(place) < 0):
+                        on_stack = stack[page] and table.row(place) < 0
+                        if not fits_block(memory, place, head[row], size[row], gc[row], on_stack):
                             row = -1
                     if row >= 0:
                         out[count] = offset
@@ -186,18 +188,43 @@ def plausible(memory: Memory, offset: cython.longlong, gc: cython.uchar, static:
 @cython.nogil
 @cython.exceptval(check=False)
 def fits_block(
-    memory: Memory, address: cython.ulonglong, head: cython.uchar, least: cython.longlong, on_stack: cython.bint
+    memory: Memory,
+    address: cython.ulonglong,
+    head: cython.uchar,
+    least: cython.longlong,
+    gc: cython.uchar,
+    on_stack: cython.bint,
 ) -> cython.bint:
     """Whether the object begins an allocator's block that is large enough for it.
 
-    Outside pymalloc's pools there is nothing to compare with, unless only a block
-    of glibc's can tell the object from words on a stack.
+    Outside pymalloc's pools there is nothing to compare with. But where a stack is, or where the collector's list
+    knows nothing of the object, only a block of glibc's can tell it from words of a stack.
     """
     start: cython.ulonglong = address - head
     block: cython.longlong = memory.pool_block(address)
     if block:
         return memory.begins_block(start, block) and head + least <= block
-    return not on_stack or (start & 4095) == 16 or memory.glibc_chunk(start) >= head + least
+    if not on_stack and (not gc or linked_back(memory, address)):
+        return True
+    return (start & 4095) == 16 or memory.glibc_chunk(start) >= head + least
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def linked_back(memory: Memory, address: cython.ulonglong) -> cython.bint:
+    """False if the next in the collector's list knows nothing of the object.
+
+    So it is with what greenlets leave of a stack that was copied to the heap. While a collection runs, the link
+    back may be a count, which bit 1 says.
+    """
+    following: cython.ulonglong = memory.word(address - 16) & ~cython.cast(cython.ulonglong, 1)
+    back: cython.ulonglong
+    if following == 0:
+        return True
+    back = memory.word(following + 8)
+    return back & 2 or (back & ~cython.cast(cython.ulonglong, 3)) == address - 16
 
 
 def find_self_typed(memory: Memory, pages):
