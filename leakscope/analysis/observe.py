@@ -36,21 +36,29 @@ def observe(
     rules: RuleSet | None = None,
     retained: Iterable[str] = (),
     containers: Iterable[tuple[str, int]] = (),
-) -> list[Observation]:
-    """Observations on ``graphs``, the oldest first, at least one.
+    ended: bool = False,
+) -> tuple[list[Observation], list[str]]:
+    """Observations on ``graphs``, the oldest first, at least one; and notes on growth that proves nothing.
 
+    ``ended``: each round ends what it begins, so that sessions within their time to live are no excuse.
     ``retained`` are globs over classes whose retained bytes are asked for, ``containers`` globs over holders
     with the number of entries up to which a container is of no interest.
     """
     index = HeapIndex(graphs[-1])
     seen: list[Observation] = []
+    notes: list[str] = []
     if len(graphs) > 1:
-        seen += [_growth(each) for each in find_suspects(graphs, rules, limit=_ALL, least=1).suspects if _grew(each)]
+        report = find_suspects(graphs, rules, limit=_ALL, least=1, ended=ended)
+        seen += [_growth(each) for each in report.suspects if each.growth_per_step is not None]
         seen += _process(graphs)
+        notes += [
+            f"not judged: {each.count:,} {each.class_} held by {each.holder}: {each.reason}"
+            for each in report.candidates
+        ]
     seen += _sessions(index)
     seen += _retained(index, list(retained))
     seen += _containers(index, list(containers))
-    return seen
+    return seen, notes
 
 
 def rounds_of(graphs: Sequence[HeapGraph], names: Sequence[str]) -> tuple[Round, ...]:
@@ -72,10 +80,6 @@ def _round(graph: HeapGraph, name: str) -> Round:
         descriptors=None if descriptors is None else sum(descriptors.values()),
         threads=evidence.threads if evidence else None,
     )
-
-
-def _grew(suspect: Suspect) -> bool:
-    return suspect.growth_per_step is not None
 
 
 def _growth(suspect: Suspect) -> Observation:

@@ -88,6 +88,10 @@ def gate(
         float | None, typer.Option(metavar="N", min=0, help="File descriptors by which a round may grow.")
     ] = None,
     max_threads: Annotated[float | None, typer.Option(metavar="N", min=0, help="Threads likewise.")] = None,
+    ended: Annotated[
+        bool,
+        typer.Option("--ended", help="Each round ends what it begins: time left to live is no excuse for growth."),
+    ] = False,
     guessed: Annotated[
         bool, typer.Option("--guessed", help="Judge state and age of sessions that only a guess calls so, too.")
     ] = False,
@@ -138,6 +142,7 @@ def gate(
         containers=max_container,
         descriptors=max_descriptors,
         threads=max_threads,
+        ended=ended or None,
         guessed=guessed or None,
     )
     outputs = check_reports(report or [])
@@ -185,36 +190,38 @@ def _found(
     """What is beyond the limits, now and, of a live service, a moment later too: work in flight is no leak."""
     from leakscope.gate.baseline import key
 
-    found = _observed(series, policy, rules)
+    found, told = _observed(series, policy, rules)
     live = [each for each in series if each.live]
     if not found or not live:
-        return found, notes
+        return found, [*notes, *told]
     progress_line(f"{len(found)} beyond the limits: looking again in {retry_after:g} s")
     time.sleep(retry_after)
     again(live, rules)
-    still = _observed(series, policy, rules)
+    still, told = _observed(series, policy, rules)
     before = {key(each) for each in found}
     lasting = [each for each in still if key(each) in before]
     if len(lasting) < len(found):
-        notes = [*notes, f"{len(found) - len(lasting)} of {len(found)} findings were gone when looked at again"]
-    return lasting, notes
+        told.append(f"{len(found) - len(lasting)} of {len(found)} findings were gone when looked at again")
+    return lasting, [*notes, *told]
 
 
-def _observed(series: Sequence[Series], policy: Policy, rules: Sequence[Path]) -> list[Violation]:
-    """Violations in all processes; of one that several show, the worst."""
+def _observed(series: Sequence[Series], policy: Policy, rules: Sequence[Path]) -> tuple[list[Violation], list[str]]:
+    """Violations in all processes; of one that several show, the worst. And what was not judged."""
     from leakscope.analysis.observe import observe
     from leakscope.gate.baseline import key
     from leakscope.gate.judge import violations
 
     ruleset = rules_told(tuple(rules), Path.cwd())
     worst: dict[tuple[str, str | None, str | None], Violation] = {}
+    notes: list[str] = []
     for each in series:
-        seen = observe(each.graphs, ruleset, policy.retained, policy.containers.items())
+        seen, told = observe(each.graphs, ruleset, policy.retained, policy.containers.items(), policy.ended)
+        notes += told
         for violation in violations(seen, policy):
             known = worst.setdefault(key(violation), violation)
             if violation.found > known.found:
                 worst[key(violation)] = violation
-    return list(worst.values())
+    return list(worst.values()), list(dict.fromkeys(notes))
 
 
 def _verdict(

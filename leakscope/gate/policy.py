@@ -35,6 +35,8 @@ class Policy:
     descriptors: float | None = None
     """File descriptors by which a round may grow."""
     threads: float | None = None
+    ended: bool = False
+    """Whether each round ends what it begins: sessions that still have time to live are then no excuse for growth."""
     guessed: bool = False
     """Whether sessions that only their name makes sessions count for closed, overdue, age and idle."""
 
@@ -123,5 +125,5 @@ def _table(value: Any) -> dict[str, Any]:
 _READERS = {
     "growth": _rate, "closed_retained": _count, "overdue": _count, "age": _seconds, "idle": _seconds,
     "sessions": _counts, "retained": _sizes, "containers": _counts, "descriptors": _rate, "threads": _rate,
-    "guessed": _bool,
+    "ended": _bool, "guessed": _bool,
 }  # fmt: skip
