@@ -6,7 +6,7 @@ on its way to its bound, what is loaded once, and load that comes and goes are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +23,7 @@ from leakscope.analysis.containers import (
 from leakscope.analysis.identity import Series
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Bools, Rank, class_ranks, healthy_mask
-from leakscope.analysis.ownership import Owned, Ways, owned_objects
+from leakscope.analysis.ownership import Owned, Ways, births, owned_objects
 from leakscope.analysis.sessions import session_nodes
 from leakscope.graph.heap import Int32s, Int64s
 from leakscope.graph.kinds import Ref
@@ -97,6 +97,8 @@ def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
 
     Between only two snapshots it takes ``LEAST_OF_TWO``.
     """
+    parts = class_ranks(series.last)[series.last.type] == Rank.PART
+    series = replace(series, known_births=births(ways, series.born, parts))
     owned = owned_objects(index, ways, series.born)
     least = least if series.steps > 1 else max(least, LEAST_OF_TWO)
     found, settled = [], np.zeros(series.last.objects, dtype=np.bool_)

@@ -25,6 +25,8 @@ class Series:
     """Snapshots of one process in the order of their capture, the last of which is the one that is explained."""
 
     graphs: tuple[HeapGraph, ...]
+    known_births: Int8s | None = None
+    """``born``, where somebody knows better than the addresses do."""
 
     @property
     def last(self) -> HeapGraph:
@@ -74,6 +76,8 @@ class Series:
     @cached_property
     def born(self) -> Int8s:
         """By node of the last snapshot: the step in which it was born, 0 if the first snapshot has it already."""
+        if self.known_births is not None:
+            return self.known_births
         nodes = np.arange(self.last.objects, dtype=np.int32)
         born = np.full(len(nodes), self.steps, dtype=np.uint8)
         for step in range(self.steps - 1, -1, -1):

@@ -11,11 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import UInt64s, find_paths, preferred_ways
 from leakscope.graph.heap import Int8s, Int32s, Int64s
 from leakscope.graph.kinds import Node
+
+Bools = npt.NDArray[np.bool_]
+
+_DEEPEST_PART = 8
+"""Parts within parts that are followed."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,24 @@ def find_ways(index: HeapIndex) -> Ways:
     """The preferred way to every live object."""
     search = preferred_ways(index, np.flatnonzero(index.live).astype(np.int32))
     return Ways(search.parent, search.parent_edge, search.order[: search.count])
+
+
+def births(ways: Ways, born: Int8s, parts: Bools) -> Int8s:
+    """``born`` without the parts that took the place of a freed one of their class: as old as what they belong to.
+
+    ``parts`` by node: strings, lists and the like, of which a service frees and makes so many that places are
+    soon taken again. A part that a younger object holds was made for it, or is at least its own now.
+    """
+    result = born.copy()
+    inner = ways.reached[parts[ways.reached] & (ways.parent[ways.reached] >= 0)]
+    for _ in range(_DEEPEST_PART):
+        above = result[ways.parent[inner]]
+        later = above > result[inner]
+        if not later.any():
+            break
+        result[inner[later]] = above[later]
+        inner = inner[~later]
+    return result
 
 
 @dataclass(frozen=True)
