@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscope.analysis.digest import Digest, SessionRows, container_texts
-from leakscope.analysis.identity import SAME_START_S
 from leakscope.analysis.index import HeapIndex
 from leakscope.findings.diff import (
     ClassChange,
@@ -25,6 +24,7 @@ from leakscope.findings.diff import (
     SessionsChange,
     SessionsOfClass,
 )
+from leakscope.graph.facts import one_process
 
 Bools = npt.NDArray[np.bool_]
 Change = TypeVar("Change", ClassChange, ClusterChange)
@@ -34,25 +34,12 @@ _LARGE = 100
 """A container that came into being between the snapshots is worth a line from this many entries on."""
 
 
-def one_process(digests: Sequence[Digest]) -> bool:
-    """Whether all snapshots say that they are of one process."""
-    return same_origin([(each.row.pid, each.started_at) for each in digests])
-
-
-def same_origin(origins: Sequence[tuple[float | None, float | None]]) -> bool:
-    """Whether all pairs of PID and start are of one process; False if one is not known."""
-    pids = {pid for pid, _ in origins}
-    starts = [start for _, start in origins if start is not None]
-    known = None not in pids and len(starts) == len(origins)
-    return known and len(pids) == 1 and max(starts) - min(starts) <= SAME_START_S
-
-
 def find_diff(digests: Sequence[Digest], last: HeapIndex, limit: int = 20) -> Diff:
     """What changed from the first to the last of at least two digests; ``last`` is the heap behind the last one.
 
     At most ``limit`` rows of each kind; what is folded away is summed up.
     """
-    same = one_process(digests)
+    same = one_process([each.facts for each in digests])
     classes, other_classes = _shown(_classes(digests), limit)
     clusters, other_clusters = _shown(_clusters(digests), limit)
     return Diff(

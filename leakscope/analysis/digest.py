@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from leakscope.analysis.sessions import session_nodes
 from leakscope.analysis.top import top_classes
 from leakscope.findings.diff import SnapshotRow
 from leakscope.findings.model import ClassRow
+from leakscope.graph.facts import number
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int32s, Int64s
 from leakscope.graph.kinds import Node, Ref
 
@@ -59,7 +62,7 @@ class Digest:
     """One heap, digested."""
 
     row: SnapshotRow
-    started_at: float | None
+    facts: Mapping[str, Any]
     classes: dict[str, ClassRow]
     sessions: SessionRows
     clusters: dict[ClusterKey, tuple[int, int]]
@@ -79,13 +82,13 @@ def digest(index: HeapIndex, name: str, named: bool) -> Digest:
     return Digest(
         row=SnapshotRow(
             name=name,
-            captured_at=number(graph, "captured_at"),
-            pid=_int(number(graph, "pid")),
+            captured_at=number(graph.facts, "captured_at"),
+            pid=_int(number(graph.facts, "pid")),
             version=str(graph.facts.get("version", "unknown")),
             objects=graph.objects,
             own_bytes=int(graph.own_size.sum()),
         ),
-        started_at=number(graph, "started_at"),
+        facts=graph.facts,
         classes={row.class_: row for row in top_classes(index, limit=len(graph.types.name))},
         sessions=_sessions(graph, nodes),
         clusters=cluster_bounds(index, paths),
@@ -101,12 +104,6 @@ def container_texts(index: HeapIndex, nodes: Int32s) -> dict[int, str]:
         return {}
     paths = find_paths(index, nodes)
     return {int(paths.node[entry]): text_of(index.graph, paths, int(entry)) for entry in paths.asked}
-
-
-def number(graph: HeapGraph, name: str) -> float | None:
-    """A capture fact, if it is a number."""
-    value = graph.facts.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _int(value: float | None) -> int | None:

@@ -13,11 +13,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from leakscope.graph.facts import one_process
 from leakscope.graph.heap import HeapGraph, Int8s, Int32s
 from leakscope.graph.kinds import Node
-
-SAME_START_S = 0.5
-"""Two captures under one PID whose processes began so close to each other are of one process."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,4 @@ class Series:
 
 def same_process(graphs: Sequence[HeapGraph]) -> bool:
     """Whether all heaps say that they are of one process, by PID and start; False if one does not say."""
-    pids = [graph.facts.get("pid") for graph in graphs]
-    starts = [graph.facts.get("started_at") for graph in graphs]
-    known = [start for start in starts if isinstance(start, int | float)]
-    if pids[0] is None or len(known) < len(graphs):
-        return False
-    return len(set(pids)) == 1 and max(known) - min(known) <= SAME_START_S
+    return one_process([graph.facts for graph in graphs])

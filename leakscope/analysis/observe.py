@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from leakscope.analysis.chains import cluster_of
-from leakscope.analysis.digest import container_lengths, number
+from leakscope.analysis.digest import container_lengths
 from leakscope.analysis.evidence import process_evidence
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import Paths, find_paths
@@ -23,6 +23,7 @@ from leakscope.analysis.suspects import find_suspects
 from leakscope.analysis.wrong_sessions import only
 from leakscope.findings.gate import Observation, Round
 from leakscope.findings.suspects import Suspect
+from leakscope.graph.facts import number
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Fact
 from leakscope.sessions.load import RuleSet
@@ -68,15 +69,15 @@ def rounds_of(graphs: Sequence[HeapGraph], names: Sequence[str]) -> tuple[Round,
 
 def _round(graph: HeapGraph, name: str) -> Round:
     evidence = process_evidence(graph)
-    pid = number(graph, "pid")
+    pid = number(graph.facts, "pid")
     descriptors = evidence.descriptors if evidence else None
     return Round(
         name=name,
         pid=None if pid is None else int(pid),
-        captured_at=number(graph, "captured_at"),
+        captured_at=number(graph.facts, "captured_at"),
         objects=graph.objects,
         sessions=len(session_nodes(graph)),
-        pause_ms=number(graph, "pause_ms"),
+        pause_ms=number(graph.facts, "pause_ms"),
         descriptors=None if descriptors is None else sum(descriptors.values()),
         threads=evidence.threads if evidence else None,
     )

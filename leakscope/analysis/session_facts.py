@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscope.errors import InputError
+from leakscope.graph.facts import number, one_process
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int32s, Sessions
 from leakscope.graph.kinds import Fact, Node
 from leakscope.graph.navigation import rows_of
@@ -18,9 +19,6 @@ Bools = npt.NDArray[np.bool_]
 
 HUNG_S = 60.0
 """A session that has been closing for longer than this hangs."""
-SAME_START_S = 0.5
-"""Two captures whose processes began so close to each other, under one PID, are of one process."""
-
 FLAGS: tuple[tuple[Fact, str], ...] = (
     (Fact.EXPECTED_GONE, "expected-gone"),
     (Fact.CLOSED, "closed-retained"),
@@ -85,7 +83,7 @@ class Witness:
 
 def witness(graph: HeapGraph, name: str) -> Witness:
     """``graph`` as a witness called ``name``. InputError if it does not say when it was captured."""
-    captured_at = _number(graph, "captured_at")
+    captured_at = number(graph.facts, "captured_at")
     if captured_at is None:
         raise InputError(f"{name} does not say when it was captured", "Give a snapshot that leakscope has taken.")
     known = graph.sessions
@@ -104,14 +102,12 @@ def witness(graph: HeapGraph, name: str) -> Witness:
 
 def require_same_process(graph: HeapGraph, earlier: HeapGraph, name: str) -> None:
     """InputError unless both heaps are of one process and ``earlier`` is the earlier."""
-    for fact, slack in (("pid", 0.0), ("started_at", SAME_START_S)):
-        here, there = _number(graph, fact), _number(earlier, fact)
-        if here is None or there is None or abs(here - there) > slack:
-            raise InputError(
-                f"{name} is of another process",
-                "Addresses mean the same in one process only; leakscope diff compares processes by fingerprint.",
-            )
-    if (_number(graph, "captured_at") or 0.0) <= (_number(earlier, "captured_at") or 0.0):
+    if not one_process([graph.facts, earlier.facts]):
+        raise InputError(
+            f"{name} is of another process",
+            "Addresses mean the same in one process only; leakscope diff compares processes by fingerprint.",
+        )
+    if (number(graph.facts, "captured_at") or 0.0) <= (number(earlier.facts, "captured_at") or 0.0):
         raise InputError(f"{name} is not the earlier one", "Give the newest snapshot as SOURCE.")
 
 
@@ -119,7 +115,7 @@ def session_facts(graph: HeapGraph, nodes: Int32s, witnesses: Sequence[Witness] 
     """What is known of ``nodes``; ages that no field tells come from ``witnesses``, the earliest that knows it."""
     known = graph.sessions
     row = rows_of(known.node, nodes) if known else np.full(len(nodes), -1, dtype=np.int32)
-    now = _number(graph, "captured_at")
+    now = number(graph.facts, "captured_at")
     facts = _taken(known.facts if known else None, row, 0).astype(np.int32)
     age = np.maximum(_since(now, _times(known, "created", row)), 0.0)
     age[facts & (Fact.CREATED_IMPLAUSIBLE | Fact.CREATED_AMBIGUOUS) != 0] = np.nan
@@ -129,10 +125,10 @@ def session_facts(graph: HeapGraph, nodes: Int32s, witnesses: Sequence[Witness] 
     left[facts & Fact.EXPIRES_IMPLAUSIBLE != 0] = np.nan
     seen_in = np.full(len(nodes), -1, dtype=np.int32)
     if now is not None:
-        for number in sorted(range(len(witnesses)), key=lambda each: witnesses[each].captured_at):
-            found = np.isnan(age) & _seen(graph, nodes, row, witnesses[number])
-            age[found] = now - witnesses[number].captured_at
-            seen_in[found] = number
+        for which in sorted(range(len(witnesses)), key=lambda each: witnesses[each].captured_at):
+            found = np.isnan(age) & _seen(graph, nodes, row, witnesses[which])
+            age[found] = now - witnesses[which].captured_at
+            seen_in[found] = which
     quiet = np.where(np.isnan(idle), age, idle)
     return SessionFacts(
         node=nodes,
@@ -191,8 +187,3 @@ def _taken(column: npt.NDArray[np.generic] | None, row: Int32s, missing: float) 
 
 def _since(now: float | None, moment: Floats) -> Floats:
     return np.full(len(moment), np.nan) if now is None else now - moment
-
-
-def _number(graph: HeapGraph, name: str) -> float | None:
-    value = graph.facts.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,24 +53,27 @@ def diff(
 
 def compare(sources: list[str], limit: int = 20, pause: Pause | None = None) -> Diff:
     """The difference; holds one whole heap in memory at a time."""
-    from leakscope.analysis.diff import find_diff, same_origin
+    from leakscope.analysis.diff import find_diff
     from leakscope.analysis.digest import digest
     from leakscope.analysis.index import HeapIndex
+    from leakscope.graph.facts import one_process
 
-    sources, origins = _in_order(sources)
+    sources, captures = _in_order(sources)
+    named = not one_process(captures)
     digests = []
     index = None
     for source in sources:
         index = None  # lets go of the one before
         index = HeapIndex(open_graph(source, pause if is_pid(source) else None))
-        digests.append(digest(index, source, named=not same_origin(origins)))
+        digests.append(digest(index, source, named))
     assert index is not None
     return find_diff(digests, index, limit)
 
 
-def _in_order(sources: list[str]) -> tuple[list[str], list[tuple[float | None, float | None]]]:
-    """Files by the time of their capture, then the PID; and by source the PID and start of its process."""
+def _in_order(sources: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Files by the time of their capture, then the PID; and by source the facts of its capture."""
     from leakscope.formats.leakscope_file import load_meta
+    from leakscope.graph.facts import number
 
     if len(sources) < 2:
         raise UsageError(
@@ -81,19 +84,14 @@ def _in_order(sources: list[str]) -> tuple[list[str], list[tuple[float | None, f
     if len(pids) > 1:
         raise UsageError("only one of the sources can be a PID", "Take snapshots of the others first.")
     facts = {source: load_meta(Path(source)).facts for source in files}
-    ordered = sorted(files, key=lambda source: _number(facts[source].get("captured_at")) or 0.0)
+    ordered = sorted(files, key=lambda source: number(facts[source], "captured_at") or 0.0)
     if ordered != files:
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")
-    origins = [(_number(facts[file].get("pid")), _number(facts[file].get("started_at"))) for file in ordered]
-    return [*ordered, *pids], [*origins, *(_origin(int(pid)) for pid in pids)]
+    return [*ordered, *pids], [*(facts[file] for file in ordered), *(_facts_of(int(pid)) for pid in pids)]
 
 
-def _origin(pid: int) -> tuple[float | None, float | None]:
+def _facts_of(pid: int) -> dict[str, Any]:
     from leakscope.target.proc import access, read_stat, started_at
 
     with access(pid):
-        return float(pid), started_at(read_stat(pid))
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return {"pid": pid, "started_at": started_at(read_stat(pid))}

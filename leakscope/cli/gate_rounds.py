@@ -45,16 +45,16 @@ class Work:
 
 def of_files(files: Sequence[Path]) -> tuple[list[Series], list[str]]:
     """One series for each process that the files are of, in the order of their capture; and notes."""
-    from leakscope.analysis.digest import number
     from leakscope.formats.leakscope_file import load
+    from leakscope.graph.facts import number
 
     graphs = [(load(file), str(file)) for file in files]
-    ordered = sorted(graphs, key=lambda each: number(each[0], "captured_at") or 0.0)
+    ordered = sorted(graphs, key=lambda each: number(each[0].facts, "captured_at") or 0.0)
     in_order = [name for _, name in ordered] == [name for _, name in graphs]
     notes = [] if in_order else ["the snapshots were put in the order of their capture"]
     series: dict[tuple[float | None, float | None], Series] = {}
     for graph, name in ordered:
-        pid, started = number(graph, "pid"), number(graph, "started_at")
+        pid, started = number(graph.facts, "pid"), number(graph.facts, "started_at")
         key = (pid, None if started is None else round(started))
         each = series.setdefault(key, Series(None if pid is None else int(pid)))
         each.graphs.append(graph)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from leakscope.analysis.diff import find_diff, same_origin
+from leakscope.analysis.diff import find_diff
 from leakscope.analysis.digest import digest
 from leakscope.analysis.index import HeapIndex
 from leakscope.findings.diff import Diff
+from leakscope.graph.facts import one_process
 from leakscope.graph.kinds import Ref
 from tests.heaps import Graph, Heap, Told
 
@@ -36,8 +37,7 @@ def heap(sessions: Sequence[str | None], at: float, orders: int = 0, **facts: An
 
 def compared(*graphs: Graph, limit: int = 20) -> Diff:
     indexes = [HeapIndex(graph) for graph in graphs]
-    origins = [(graph.facts.get("pid"), graph.facts.get("started_at")) for graph in graphs]
-    named = not same_origin(origins)
+    named = not one_process([graph.facts for graph in graphs])
     return find_diff([digest(index, str(at), named) for at, index in enumerate(indexes)], indexes[-1], limit)
 
 
@@ -122,4 +122,4 @@ def test_nothing_changed() -> None:
     ],
 )
 def test_one_process(origins: list[tuple[float | None, float | None]], same: bool) -> None:
-    assert same_origin(origins) is same
+    assert one_process([{"pid": pid, "started_at": start} for pid, start in origins]) is same
