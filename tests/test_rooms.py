@@ -24,7 +24,7 @@ ALLOWED_ROOMS: dict[str, set[str]] = {
     "kernels": set(),
     "gate": {"findings", "errors"},
     "demo": set(),
-    "inprocess": set(),
+    "inprocess": {"graph", "sessions", "analysis", "findings", "render", "kernels", "errors"},
     "errors": set(),
     "cli": {
         *("target", "cpython", "graph", "formats", "sessions", "analysis", "findings", "render", "kernels"),
@@ -43,7 +43,10 @@ ONLY_IN: dict[str, set[str]] = {
     "psutil": {"target"},
     "cython": {"kernels"},
     "tomli": {"sessions"},
-    "numpy": {"target", "cpython", "graph", "formats", "sessions", "analysis", "kernels"},
+    "numpy": {"target", "cpython", "graph", "formats", "sessions", "analysis", "kernels", "inprocess"},
+    "pytest": {"inprocess"},
+    "_pytest": {"inprocess"},
+    "trio": {"inprocess"},
 }
 """Every import from outside the standard library, and ctypes; a library that is not named here is refused."""
 

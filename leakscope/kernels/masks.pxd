@@ -20,3 +20,4 @@ cdef class Blake2b:
 cdef long long text_width(Memory memory, Layout layout, long long place) noexcept nogil
 cdef long long text_start(Memory memory, Layout layout, long long place) noexcept nogil
 cdef unsigned long long mask_text(Memory memory, Layout layout, Blake2b hasher, long long place) noexcept nogil
+cdef void add_character(Blake2b hasher, long long code) noexcept nogil

@@ -1,0 +1,5 @@
+class Numbers:
+    count: int
+    failed: bool
+
+class Pile: ...
