@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscope.analysis.identity import Series
 from leakscope.analysis.ownership import Ways
-from leakscope.graph.heap import HeapGraph, Int32s, Int64s
+from leakscope.graph.heap import HeapGraph, Int8s, Int32s, Int64s
 from leakscope.graph.kinds import Ref
 from leakscope.graph.names import NAMED
 from leakscope.graph.navigation import references_of, rows_of
@@ -137,3 +138,28 @@ def lengths_of(graph: HeapGraph, containers: Int32s) -> Int64s:
     count = np.zeros(len(containers), dtype=np.int64)
     count[order] = np.bincount(np.searchsorted(containers[order], elements), minlength=len(containers))
     return count
+
+
+def since_members(series: Series, ways: Ways, parts: npt.NDArray[np.bool_]) -> Int8s:
+    """``series.born``, but ``parts`` (by node) that are elements of containers are as old as their membership.
+
+    Places of strings and dicts are soon taken again: that one was there before says little, that it was in the
+    same container says that it is the same.
+    """
+    born = series.born.copy()
+    kind = series.last.kind[ways.edge.clip(0)]
+    element = parts & (ways.edge >= 0) & np.isin(kind, ELEMENTS)
+    nodes = ways.reached[element[ways.reached]]
+    for step in range(series.steps):
+        graph = series.graphs[step]
+        old = nodes[born[nodes] <= step]
+        here, holder = series.earlier(old, step), series.earlier(ways.parent[old], step)
+        there = holder >= 0
+        is_holder = np.zeros(graph.objects, dtype=np.bool_)
+        is_holder[holder[there]] = True
+        source, position = references_of(graph, np.flatnonzero(is_holder))
+        members = np.append(np.sort(source.astype(np.int64) * graph.objects + graph.target[position]), np.int64(-1))
+        asked = holder.astype(np.int64) * graph.objects + here
+        place = np.searchsorted(members[:-1], asked)
+        born[old[~there | (members[place] != asked)]] = step + 1
+    return born

@@ -93,14 +93,22 @@ def _of_cycles(index: HeapIndex, ways: Ways, found: Cycles) -> Draft:
 
 
 def _of_growth(index: HeapIndex, ways: Ways, leak: Leak) -> Draft:
-    growth, graph = leak.growth, index.graph
-    alike = np.flatnonzero((graph.type == graph.type[growth.nodes[0]]) & (index.live != 0)).astype(np.int32)
-    paths = find_paths(index, alike)
+    growth = leak.growth
+    paths = find_paths(index, _alike(index, ways, growth))
     entries = _held_alike(paths, growth.nodes)
     nodes = np.sort(paths.node[entries])
     lines = [*evidence.growth_lines(growth), *_other_holders(index, leak)]
     suspect = _suspect(_Place(index, ways, paths, entries, nodes), index.retained_of_set(nodes), lines, growth)
     return Draft(suspect, False, growth, growth.rank, nodes)
+
+
+def _alike(index: HeapIndex, ways: Ways, growth: Growth) -> Int32s:
+    """What may be held as ``growth`` is: all of its class; of parts, which are everywhere, those next to them."""
+    graph = index.graph
+    alike = np.flatnonzero((graph.type == graph.type[growth.nodes[0]]) & (index.live != 0)).astype(np.int32)
+    if growth.rank < Rank.PART:
+        return alike
+    return np.union1d(growth.nodes, alike[np.isin(ways.parent[alike], np.unique(ways.parent[growth.nodes]))])
 
 
 def _other_holders(index: HeapIndex, leak: Leak) -> list[str]:

@@ -19,6 +19,7 @@ from leakscope.analysis.containers import (
     contents,
     innermost_container,
     lengths_by_name,
+    since_members,
 )
 from leakscope.analysis.identity import Series
 from leakscope.analysis.index import HeapIndex
@@ -45,6 +46,8 @@ _SLIGHT = 0.25
 _STEPS_TO_TRUST = 3
 """Fewer than ``_FEW`` for each step, and that on top of many: the tail of a cache that fills looks like that, for
 some steps. Sessions are no cache's business."""
+_EVEN = 0.7
+"""Of the largest step; what ends with less than that may be about to be full."""
 _SPREAD = 5
 _DEEP = 3
 """Where so many containers or more have taken up fewer than so many each, that may be small caches that fill."""
@@ -74,16 +77,33 @@ class Growth:
 
     @property
     def certain(self) -> bool:
-        """False for what may as well fill up: numbers, few additions to many containers or to a long one."""
+        """False for what may as well fill up: numbers, few additions to many containers or to a long one.
+
+        The less a class says, the more even its steps must be.
+        """
         if self.class_ in _NUMBERS and len(self.nodes) < _MANY_NUMBERS:
             return False
-        if self.contents is None or self.rank == Rank.SESSION:
+        if self.rank == Rank.SESSION:
+            return True
+        if not self._even:
+            return False
+        if self.contents is None:
             return True
         spread = len(self.contents.containers)
         if spread >= _SPREAD and sum(self.per_step) < _DEEP * spread:
             return False
         slow = max(self.per_step) < _FEW and max(self.per_step) < _SLIGHT * self.contents.lengths[0]
         return not slow or len(self.per_step) >= _STEPS_TO_TRUST
+
+    @property
+    def _even(self) -> bool:
+        """Whether the steps are as even as a leak's are that has no better name."""
+        if self.steady:
+            return True
+        long = len(self.per_step) >= _STEPS_TO_TRUST
+        if self.rank == Rank.PART:
+            return long and min(self.per_step) >= _EVEN * max(self.per_step)
+        return long or self.per_step[-1] >= _EVEN * max(self.per_step)
 
     @property
     def steady(self) -> bool:
@@ -98,7 +118,7 @@ def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
     Between only two snapshots it takes ``LEAST_OF_TWO``.
     """
     parts = class_ranks(series.last)[series.last.type] == Rank.PART
-    series = replace(series, known_births=births(ways, series.born, parts))
+    series = replace(series, known_births=births(ways, since_members(series, ways, parts), parts))
     owned = owned_objects(index, ways, series.born)
     least = least if series.steps > 1 else max(least, LEAST_OF_TWO)
     found, settled = [], np.zeros(series.last.objects, dtype=np.bool_)
@@ -126,7 +146,7 @@ def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[
     classes = series.class_numbers(steps)[owned.node].astype(np.int64)
     keys, pair = np.unique(owned.group[kept] * np.int64(len(series.class_names)) + classes[kept], return_inverse=True)
     grows = _every_step(pair, step[kept], len(keys), steps, least)
-    depth = np.bincount(pair, weights=kept.astype(np.float64)) / np.bincount(pair)
+    depth = kept[np.unique(pair, return_index=True)[1]]
     rank = _ranks_of_pairs(series, owned.node[kept], pair, len(keys))
     groups = []
     number = (keys // len(series.class_names)).astype(np.int64)
@@ -137,7 +157,7 @@ def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[
     by_group = np.argsort(owned.group, kind="stable")
     group_start = np.searchsorted(owned.group[by_group], np.arange(owned.groups + 1))
     for row in best[grows[best]].tolist():
-        entries = kept[by_pair[pair_start[row] : pair_start[row + 1]]]
+        entries = _outermost(owned, kept[by_pair[pair_start[row] : pair_start[row + 1]]], int(rank[row]))
         group = int(number[row])
         mine = by_group[group_start[group] : group_start[group + 1]]
         heads = np.unique(owned.head[entries])
@@ -151,8 +171,15 @@ def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[
             objects=np.sort(owned.node[mine]),
             heads=heads.astype(np.int32),
         )
-        groups.append((growth, _element_kinds(graph.kind, ways, heads)))
+        if min(growth.per_step) >= least:
+            groups.append((growth, _element_kinds(graph.kind, ways, heads)))
     return groups
+
+
+def _outermost(owned: Owned, entries: Int64s, rank: int) -> Int64s:
+    """Of parts, dicts in dicts say, only those that are put into the container; of all else every one."""
+    heads = entries[owned.head[entries] == owned.node[entries]]
+    return heads if rank == Rank.PART and len(heads) else entries
 
 
 def _every_step(number: Int32s | Int64s, step: Int64s, numbers: int, steps: int, least: int) -> Bools:

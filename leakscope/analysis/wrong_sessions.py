@@ -60,7 +60,7 @@ def find_wrong_sessions(index: HeapIndex, series: Series) -> list[WrongSessions]
         entries = paths.asked[signature == value]
         mine = only(facts, np.isin(facts.node, paths.node[entries]))
         expected = bool(np.any(mine.facts & Fact.EXPECTED_GONE))
-        if (len(entries) >= LEAST or expected) and _is_kept(index, paths, int(entries[0])):
+        if (len(entries) >= LEAST or expected) and is_kept(index, paths, int(entries[0])):
             found.append(WrongSessions(mine, paths, entries, expected or _lasts(series, mine)))
     return found
 
@@ -80,7 +80,7 @@ def only(facts: SessionFacts, mask: npt.NDArray[np.bool_]) -> SessionFacts:
     return SessionFacts(**{each.name: getattr(facts, each.name)[mask] for each in fields(SessionFacts)})
 
 
-def _is_kept(index: HeapIndex, paths: Paths, entry: int) -> bool:
+def is_kept(index: HeapIndex, paths: Paths, entry: int) -> bool:
     """Whether a holder of its own keeps it: not another such session, and not a variable of a running function."""
     edge = int(paths.edge[entry])
     above = int(paths.up[entry])
