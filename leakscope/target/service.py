@@ -46,6 +46,7 @@ class Service:
             errors="backslashreplace",
             start_new_session=True,
         )
+        self._guard = _guard(self._process.pid)
         self._reader = threading.Thread(target=self._read, name="service output", daemon=True)
         self._reader.start()
 
@@ -95,6 +96,8 @@ class Service:
 
     def stop(self) -> None:
         """SIGTERM to all, SIGKILL to what is left; returns when no process of it lives."""
+        self._guard.kill()
+        self._guard.communicate()
         everybody = self._tree()
         for process in everybody:
             with contextlib.suppress(psutil.Error):
@@ -140,6 +143,18 @@ class Service:
     def _last_words(self) -> str:
         lines = [line for line in list(self._tail) if line.strip()]
         return f" (it said: {lines[-1][:200]})" if lines else ""
+
+
+def _guard(group: int) -> subprocess.Popen[bytes]:
+    """Ends the process group when leakscope is gone without a word (SIGKILL): its standard input ends then."""
+    script = f"read _; kill -TERM -{group}; sleep {STOP_LIMIT_S:g}; kill -KILL -{group}"
+    return subprocess.Popen(
+        ["/bin/sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 @contextlib.contextmanager

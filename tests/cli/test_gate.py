@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -264,3 +266,44 @@ def test_control_c_stops_the_service(tmp_path: Path) -> None:
         _, complaints = gate.communicate(timeout=30)
     assert gate.returncode == 130, complaints
     assert processes_of(tmp_path) == []
+
+
+def test_a_killed_gate_leaves_no_service(tmp_path: Path) -> None:
+    arguments = command("gate", *driven(tmp_path, "sound", "--step", "sleep 60"))
+    with subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment()
+    ) as gate:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "port").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        service = [pid for pid in processes_of(tmp_path) if pid != gate.pid]
+        assert service
+        gate.kill()
+    deadline = time.monotonic() + 20
+    while any(map(psutil.pid_exists, service)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(psutil.pid_exists, service))
+
+
+def test_a_report_that_finds_the_disk_full_leaves_no_part_of_it(snapshots: list[Path], tmp_path: Path) -> None:
+    """The verdict is told all the same. On a file system of 4 KiB, or where that may not be mounted, on small files."""
+    room = tmp_path / "room"
+    room.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    mounted = libc.mount(b"tmpfs", str(room).encode(), b"tmpfs", 0, b"size=4k") == 0
+    limit = None if mounted else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9))
+    try:
+        done = subprocess.run(
+            command("gate", *snapshots, "--report", f"sarif={room / 'out.sarif'}"),
+            capture_output=True,
+            text=True,
+            env=clean_environment(),
+            preexec_fn=limit,
+        )
+        assert done.returncode == EXIT_INPUT, done.stderr
+        assert "cannot write the report" in done.stderr
+        assert done.stdout.startswith("FAIL")
+        assert list(room.iterdir()) == []
+    finally:
+        if mounted:
+            assert libc.umount(str(room).encode()) == 0
