@@ -5,7 +5,7 @@ Growth comes from the snapshots of equal rounds, everything else from the last o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
@@ -14,13 +14,14 @@ import numpy as np
 from leakscope.analysis.chains import cluster_of
 from leakscope.analysis.digest import container_lengths
 from leakscope.analysis.evidence import process_evidence
+from leakscope.analysis.identity import Series
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import Paths, find_paths
 from leakscope.analysis.session_facts import Bools, SessionFacts, session_facts
 from leakscope.analysis.sessions import session_nodes
 from leakscope.analysis.suspect_kinds import holder_of, place_of
 from leakscope.analysis.suspects import find_suspects
-from leakscope.analysis.wrong_sessions import only
+from leakscope.analysis.wrong_sessions import is_kept, only
 from leakscope.findings.gate import Observation, Round
 from leakscope.findings.suspects import Suspect
 from leakscope.graph.facts import number
@@ -30,6 +31,9 @@ from leakscope.sessions.load import RuleSet
 
 _ALL = 1_000
 """More leaks than any report can be read for."""
+_SLOW = 8
+_SHORT = 8
+"""Fewer objects for each step, over fewer steps: labels of metrics and compiled templates come in like that as well."""
 
 
 def observe(
@@ -45,18 +49,18 @@ def observe(
     ``retained`` are globs over classes whose retained bytes are asked for, ``containers`` globs over holders
     with the number of entries up to which a container is of no interest.
     """
-    index = HeapIndex(graphs[-1])
+    index, series = HeapIndex(graphs[-1]), Series(tuple(graphs))
     seen: list[Observation] = []
     notes: list[str] = []
     if len(graphs) > 1:
         report = find_suspects(graphs, rules, limit=_ALL, least=1, ended=ended)
-        seen += [_growth(each) for each in report.suspects if each.growth_per_step is not None]
+        seen += [_growth(each, len(graphs) - 1) for each in report.suspects if each.growth_per_step is not None]
         seen += _process(graphs)
         notes += [
             f"not judged: {each.count:,} {each.class_} held by {each.holder}: {each.reason}"
             for each in report.candidates
         ]
-    seen += _sessions(index)
+    seen += _sessions(index, series)
     seen += _retained(index, list(retained))
     seen += _containers(index, list(containers))
     return seen, notes
@@ -83,10 +87,11 @@ def _round(graph: HeapGraph, name: str) -> Round:
     )
 
 
-def _growth(suspect: Suspect) -> Observation:
+def _growth(suspect: Suspect, steps: int) -> Observation:
+    found = round(suspect.growth_per_step or 0.0, 2)
     return Observation(
         rule="growth",
-        found=round(suspect.growth_per_step or 0.0, 2),
+        found=found,
         unit="objects",
         class_=suspect.class_,
         fingerprint=suspect.fingerprint,
@@ -96,7 +101,12 @@ def _growth(suspect: Suspect) -> Observation:
         remedy=suspect.remedy,
         file=suspect.file,
         line=suspect.line,
+        doubtful=_doubtful(found, steps),
     )
+
+
+def _doubtful(per_step: float, steps: int) -> bool:
+    return per_step < _SLOW and steps < _SHORT
 
 
 def _process(graphs: Sequence[HeapGraph]) -> list[Observation]:
@@ -107,11 +117,12 @@ def _process(graphs: Sequence[HeapGraph]) -> list[Observation]:
         if None not in counts:
             least = min(after - before for before, after in pairwise(counts))
             shown = " > ".join(map(str, counts))
-            seen.append(Observation(rule, float(max(0, least)), rule, evidence=(f"{rule} by round: {shown}",)))
+            found, doubtful = float(max(0, least)), _doubtful(least, len(graphs) - 1)
+            seen.append(Observation(rule, found, rule, evidence=(f"{rule} by round: {shown}",), doubtful=doubtful))
     return seen
 
 
-def _sessions(index: HeapIndex) -> list[Observation]:
+def _sessions(index: HeapIndex, series: Series) -> list[Observation]:
     """By class: how many live; by class and way of being held: closed, overdue, the oldest, the most idle."""
     graph = index.graph
     nodes = session_nodes(graph)
@@ -122,15 +133,39 @@ def _sessions(index: HeapIndex) -> list[Observation]:
         for name, count in zip(names.tolist(), counts, strict=True)
     ]
     facts = session_facts(graph, nodes)
-    healthy = facts.facts & Fact.HEALTHY != 0
-    seen += _groups(index, "closed-retained", only(facts, (facts.facts & Fact.CLOSED != 0) & ~healthy))
-    seen += _groups(index, "overdue", only(facts, (facts.left < 0) & ~healthy))
-    seen += _groups(index, "age", only(facts, ~np.isnan(facts.age) & ~healthy))
-    seen += _groups(index, "idle", only(facts, ~np.isnan(facts.idle) & ~healthy))
+    facts = only(facts, facts.facts & Fact.HEALTHY == 0)
+    seen += _groups(index, "closed-retained", only(facts, _lasting(series, facts, _closed)))
+    seen += _groups(index, "overdue", only(facts, _lasting(series, facts, _overdue)))
+    seen += _groups(index, "age", only(facts, ~np.isnan(facts.age)))
+    seen += _groups(index, "idle", only(facts, ~np.isnan(facts.idle)))
     return seen
 
 
+def _closed(facts: SessionFacts) -> Bools:
+    closed: Bools = facts.facts & Fact.CLOSED != 0
+    return closed
+
+
+def _overdue(facts: SessionFacts) -> Bools:
+    overdue: Bools = facts.left < 0
+    return overdue
+
+
+def _lasting(series: Series, facts: SessionFacts, wrong: Callable[[SessionFacts], Bools]) -> Bools:
+    """Which are ``wrong`` and were so one snapshot earlier, if there is one: on its way out is no leak."""
+    now = wrong(facts)
+    if not series.steps:
+        return now
+    before = series.graphs[-2]
+    there = series.earlier(facts.node, series.steps - 1)
+    between = (number(series.last.facts, "captured_at") or 0.0) - (number(before.facts, "captured_at") or 0.0)
+    older = (there >= 0) & ~(facts.age < between)  # of unknown age: the same address and class must do
+    then = session_facts(before, np.unique(there[older]))
+    return now & older & np.isin(there, then.node[wrong(then)])
+
+
 def _groups(index: HeapIndex, rule: str, facts: SessionFacts) -> list[Observation]:
+    """By way of being held; parts of another such session are none, nor is what a running function has in hand."""
     if not len(facts.node):
         return []
     paths = find_paths(index, facts.node)
@@ -142,6 +177,7 @@ def _groups(index: HeapIndex, rule: str, facts: SessionFacts) -> list[Observatio
     return [
         _group(index, rule, only(facts, _rows(len(facts.node), row[group == at])), paths, paths.asked[group == at])
         for at in range(int(group.max()) + 1)
+        if is_kept(index, paths, int(paths.asked[np.argmax(group == at)]))
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leakscope.cli.durations import duration
+from leakscope.cli.gate_look import find_violations
 from leakscope.cli.gate_policy import project_policy
 from leakscope.cli.gate_reports import check_reports, write_reports
 from leakscope.cli.gate_rounds import (
     Series,
     Work,
-    again,
     of_files,
     of_process,
     of_service,
@@ -26,12 +25,10 @@ from leakscope.cli.gate_rounds import (
 )
 from leakscope.cli.options import JsonOption, NoColorOption, RulesOption
 from leakscope.cli.output import emit, emit_json, screen
-from leakscope.cli.source import rules_told
 from leakscope.errors import EXIT_FLAGGED
 
 if TYPE_CHECKING:
     from leakscope.findings.gate import Verdict, Violation
-    from leakscope.gate.policy import Policy
 
 
 def gate(
@@ -148,11 +145,10 @@ def gate(
     outputs = check_reports(report or [])
     work = Work(step, rounds, warmup, settle, step_timeout)
     with _series(files or [], pid, run, ready, ready_timeout, work, rules or []) as (series, notes):
-        found, notes = _found(series, notes, policy, retry_after, rules or [])
+        found, told = find_violations(series, policy, work, retry_after, rules or [], progress_line)
         if keep is not None:
             _keep(series, keep)
-    verdict = _verdict(series, found, notes, baseline, update_baseline)
-    write_reports(verdict, outputs)
+    verdict = _verdict(series, found, [*notes, *told], baseline, update_baseline)
     if json:
         from leakscope.render import gate_documents
 
@@ -161,6 +157,7 @@ def gate(
         from leakscope.render import gate_text
 
         emit(gate_text.gate(verdict, screen(no_color)))
+    write_reports(verdict, outputs)
     if not verdict.passed:
         raise typer.Exit(EXIT_FLAGGED)
 
@@ -182,46 +179,6 @@ def _series(
         yield of_process(pid, work, progress_line, rules), []
     else:
         yield of_files(files)
-
-
-def _found(
-    series: Sequence[Series], notes: list[str], policy: Policy, retry_after: float, rules: Sequence[Path]
-) -> tuple[list[Violation], list[str]]:
-    """What is beyond the limits, now and, of a live service, a moment later too: work in flight is no leak."""
-    from leakscope.gate.baseline import key
-
-    found, told = _observed(series, policy, rules)
-    live = [each for each in series if each.live]
-    if not found or not live:
-        return found, [*notes, *told]
-    progress_line(f"{len(found)} beyond the limits: looking again in {retry_after:g} s")
-    time.sleep(retry_after)
-    again(live, rules)
-    still, told = _observed(series, policy, rules)
-    before = {key(each) for each in found}
-    lasting = [each for each in still if key(each) in before]
-    if len(lasting) < len(found):
-        told.append(f"{len(found) - len(lasting)} of {len(found)} findings were gone when looked at again")
-    return lasting, [*notes, *told]
-
-
-def _observed(series: Sequence[Series], policy: Policy, rules: Sequence[Path]) -> tuple[list[Violation], list[str]]:
-    """Violations in all processes; of one that several show, the worst. And what was not judged."""
-    from leakscope.analysis.observe import observe
-    from leakscope.gate.baseline import key
-    from leakscope.gate.judge import violations
-
-    ruleset = rules_told(tuple(rules), Path.cwd())
-    worst: dict[tuple[str, str | None, str | None], Violation] = {}
-    notes: list[str] = []
-    for each in series:
-        seen, told = observe(each.graphs, ruleset, policy.retained, policy.containers.items(), policy.ended)
-        notes += told
-        for violation in violations(seen, policy):
-            known = worst.setdefault(key(violation), violation)
-            if violation.found > known.found:
-                worst[key(violation)] = violation
-    return list(worst.values()), list(dict.fromkeys(notes))
 
 
 def _verdict(

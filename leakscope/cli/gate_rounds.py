@@ -107,6 +107,19 @@ def again(series: Sequence[Series], rules: Sequence[Path]) -> None:
             each.names[-1] += " again"
 
 
+def more(series: Sequence[Series], rounds: int, work: Work, tell: Callable[[str], None], rules: Sequence[Path]) -> None:
+    """``rounds`` further rounds, and a snapshot of each live process after each."""
+    pids = [each.pid for each in series if each.pid is not None]
+    for number in range(work.rounds + 1, work.rounds + rounds + 1):
+        tell(f"round {number} of {work.rounds + rounds}")
+        _step(work, str(number), lambda: pids)
+        time.sleep(work.settle_s)
+        for each in series:
+            if each.pid is not None:
+                each.graphs.append(_capture(each.pid, rules))
+                each.names.append(f"PID {each.pid} round {number}")
+
+
 def _driven(
     pids: Callable[[], list[int]], work: Work, tell: Callable[[str], None], rules: Sequence[Path]
 ) -> list[Series]:

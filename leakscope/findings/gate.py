@@ -41,6 +41,8 @@ class Observation:
     line: int | None = None
     exact: bool = True
     """False where only a class's name makes it a session."""
+    doubtful: bool = False
+    """So slow, and over so few rounds, that it may be the end of something that fills: more rounds tell."""
 
 
 @dataclass(frozen=True)

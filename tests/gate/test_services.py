@@ -1,0 +1,66 @@
+"""The gate fails ten leaking services for the right reason and passes ten sound ones. More often: make gate-soak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.gate.services import Outcome, judged, outcome, services
+from tests.interpreters import installed
+from tests.suspects.programs import Expected, Program
+
+VERSION = (3, 11)
+SERVICES = services()
+EXPECTED = Expected(("app.Session", "*.Task"), r"app\.SESSIONS", (1, 1))
+LEAK = {
+    "class": "app.Session",
+    "message": "app.Session grows by 40 per round, held by app.SESSIONS",
+    "chain": "app.SESSIONS[<int>] -> app.Session",
+    "evidence": ["grew in each of 4 rounds"],
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Outcome]]]:
+    """Of every service that the selected tests ask for; two gates at a time, begun when the first is asked for."""
+    calls = [getattr(item, "callspec", None) for item in request.session.items if "outcomes" in item.fixturenames]
+    asked: list[Program] = [call.params["service"] for call in calls if call]
+    interpreter = next(one for one in installed() if one.version[:2] == VERSION)
+    with ThreadPoolExecutor(2) as pool:
+        yield {service.name: pool.submit(judged, service, interpreter) for service in asked}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=[service.name for service in SERVICES])
+def test_leaks_fail_with_their_holder_and_sound_services_pass(
+    outcomes: dict[str, Future[Outcome]], service: Program
+) -> None:
+    found = outcomes[service.name].result()
+    assert found.right, found.said
+    assert found.holder_right, found.said
+
+
+def test_ten_of_each() -> None:
+    assert sum(service.expected is not None for service in SERVICES) == 10
+    assert len({service.name for service in SERVICES}) == 20
+
+
+@pytest.mark.parametrize(
+    ("leaks", "right", "holder_right"),
+    [
+        ([], False, False),
+        ([LEAK], True, True),
+        ([LEAK, LEAK], True, True),
+        ([{**LEAK, "message": "app.Session grows by 40 per round", "chain": "?"}], False, False),
+        ([{**LEAK, "class": "dict"}], False, False),
+        ([LEAK, {**LEAK, "class": "dict"}], False, True),
+    ],
+)
+def test_the_judge_is_not_easily_pleased(leaks: list[dict[str, Any]], right: bool, holder_right: bool) -> None:
+    document = {"verdict": "fail" if leaks else "pass", "violations": leaks}
+    found = outcome(document, EXPECTED)
+    assert (found.right, found.holder_right) == (right, holder_right)
+    assert outcome(document, None).right is not bool(leaks)
