@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from leakscope.analysis.chains import cluster_of
+from leakscope.analysis.definitions import definition_of
 from leakscope.analysis.digest import container_lengths
 from leakscope.analysis.evidence import process_evidence
 from leakscope.analysis.identity import Series
@@ -23,6 +24,7 @@ from leakscope.analysis.suspect_kinds import holder_of, place_of
 from leakscope.analysis.suspects import find_suspects
 from leakscope.analysis.wrong_sessions import is_kept, only
 from leakscope.findings.gate import Observation, Round
+from leakscope.findings.model import Cluster
 from leakscope.findings.suspects import Suspect
 from leakscope.graph.facts import number
 from leakscope.graph.heap import HeapGraph, Int32s
@@ -54,7 +56,7 @@ def observe(
     notes: list[str] = []
     if len(graphs) > 1:
         report = find_suspects(graphs, rules, limit=_ALL, least=1, ended=ended)
-        seen += [_growth(each, len(graphs) - 1) for each in report.suspects if each.growth_per_step is not None]
+        seen += [_growth(each, series) for each in report.suspects if each.growth_per_step is not None]
         seen += _process(graphs)
         notes += [
             f"not judged: {each.count:,} {each.class_} held by {each.holder}: {each.reason}"
@@ -87,8 +89,9 @@ def _round(graph: HeapGraph, name: str) -> Round:
     )
 
 
-def _growth(suspect: Suspect, steps: int) -> Observation:
+def _growth(suspect: Suspect, series: Series) -> Observation:
     found = round(suspect.growth_per_step or 0.0, 2)
+    file, line = (suspect.file, suspect.line) if suspect.file else definition_of(series.last, suspect.root)
     return Observation(
         rule="growth",
         found=found,
@@ -99,9 +102,9 @@ def _growth(suspect: Suspect, steps: int) -> Observation:
         holder=suspect.holder,
         evidence=suspect.evidence,
         remedy=suspect.remedy,
-        file=suspect.file,
-        line=suspect.line,
-        doubtful=_doubtful(found, steps),
+        file=file,
+        line=line,
+        doubtful=_doubtful(found, series.steps),
     )
 
 
@@ -189,7 +192,7 @@ def _rows(length: int, rows: Int32s) -> Bools:
 
 def _group(index: HeapIndex, rule: str, facts: SessionFacts, paths: Paths, entries: Int32s) -> Observation:
     cluster = cluster_of(index.graph, paths, entries, 0)
-    file, line = place_of(cluster)
+    file, line = _place(index.graph, cluster)
     count = len(facts.node)
     if rule == "age":
         found, unit = float(facts.age.max()), "s"
@@ -210,6 +213,11 @@ def _group(index: HeapIndex, rule: str, facts: SessionFacts, paths: Paths, entri
         line=line,
         exact=not bool(facts.facts[0] & Fact.GUESSED),
     )
+
+
+def _place(graph: HeapGraph, cluster: Cluster) -> tuple[str | None, int | None]:
+    file, line = place_of(cluster)
+    return (file, line) if file else definition_of(graph, cluster.root)
 
 
 def _retained(index: HeapIndex, globs: list[str]) -> list[Observation]:
@@ -241,7 +249,7 @@ def _containers(index: HeapIndex, wanted: list[tuple[str, int]]) -> list[Observa
         holder = cluster.text.removesuffix(f" -> {cluster.class_}")
         entries = int(length[np.searchsorted(nodes, paths.node[entry])])
         if any(fnmatchcase(holder, glob) for glob, _ in wanted):
-            file, line = place_of(cluster)
+            file, line = _place(index.graph, cluster)
             seen.append(
                 Observation(
                     "container", float(entries), "entries", cluster.class_, cluster.fingerprint, cluster.text, holder,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from leakscope.cli.gate_rounds import Series, Work, again, more
 from leakscope.cli.source import rules_told
 
 if TYPE_CHECKING:
-    from leakscope.findings.gate import Violation
+    from leakscope.findings.gate import Observation, Violation
     from leakscope.gate.policy import Policy
 
 _ROUNDS_TO_BE_SURE = 8
@@ -77,11 +77,20 @@ def _look(series: Sequence[Series], policy: Policy, rules: Sequence[Path]) -> _L
         seen, told = observe(each.graphs, ruleset, policy.retained, policy.containers.items(), policy.ended)
         notes += told
         doubtful |= {key(leak) for leak in violations([one for one in seen if one.doubtful], policy)}
-        for violation in violations(seen, policy):
+        for violation in violations([_in_repository(one) for one in seen], policy):
             known = worst.setdefault(key(violation), violation)
             if violation.found > known.found:
                 worst[key(violation)] = violation
     return _Look(worst, doubtful, list(dict.fromkeys(notes)))
+
+
+def _in_repository(seen: Observation) -> Observation:
+    """With its file as the repository calls it, where it is one of the repository's: pages of servers need that."""
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    file = here / seen.file if seen.file else root
+    inside = file.is_relative_to(root) and file.is_file()
+    return replace(seen, file=file.relative_to(root).as_posix()) if inside else seen
 
 
 def _doubt(leak: Violation) -> str:

@@ -43,6 +43,8 @@ def write_reports(verdict: Verdict, outputs: Sequence[Output]) -> None:
         text = _renderer(output.format)(verdict)
         if output.path is None:
             emit(text)
+        elif _is_shared(output.path):
+            _append(output.path, text)
         else:
             _write(output.path, text)
 
@@ -73,14 +75,30 @@ def _renderer(format: str) -> Callable[[Verdict], str]:
     return renderers[format]
 
 
+def _is_shared(path: Path) -> bool:
+    """Whether it is the page of a GitHub step, which takes what everybody in the step has to say."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    return bool(summary) and path.absolute() == Path(str(summary)).absolute()
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as page:
+            page.write(f"{text}\n")
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
 def _write(path: Path, text: str) -> None:
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        raise InputError(
-            f"cannot write the report {path}: {error.strerror}", "Choose another file or folder."
-        ) from error
+        raise _unwritten(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _unwritten(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write the report {path}: {error.strerror}", "Choose another file or folder.")

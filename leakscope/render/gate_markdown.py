@@ -9,14 +9,20 @@ from leakscope.findings.gate import Verdict, Violation
 from leakscope.render.escape import escaped
 from leakscope.render.gate_text import found_and_limit, headline
 
+_IN_FULL, _IN_SHORT = 20, 100
+"""Violations: a comment takes 64 KiB, a step's summary 1 MiB."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~@&-])")
 
 
 def report(verdict: Verdict) -> str:
     """The whole report."""
     lines = [f"## leakscope: {plain(headline(verdict))}", ""]
-    for leak in verdict.violations:
+    for leak in verdict.violations[:_IN_FULL]:
         lines += _violation(leak)
+    more = verdict.violations[_IN_FULL : _IN_FULL + _IN_SHORT]
+    lines += [f"- {plain(leak.message)}" for leak in more]
+    left = len(verdict.violations) - _IN_FULL - len(more)
+    lines += [*([f"- and {left} more"] if left > 0 else []), ""] if more else []
     if verdict.known:
         rows = [(found_and_limit(leak)[0], leak.class_ or "", leak.reason or "") for leak in verdict.known]
         lines += ["### Known, within the baseline", "", *_table(("found", "class", "reason"), rows)]

@@ -14,6 +14,7 @@ from leakscope.render.gate_text import found_and_limit
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _RULES = list(RULES)
+_NO_FILE = "leakscope-baseline.json"
 
 
 def report(verdict: Verdict) -> str:
@@ -65,16 +66,14 @@ def _text(leak: Violation) -> str:
 
 
 def _location(leak: Violation) -> dict[str, Any]:
-    """The code that holds it; the holder's name alone where no file is known."""
-    location: dict[str, Any] = {}
-    if leak.file:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(leak.file)}}
-        if leak.line and leak.line > 0:
-            physical["region"] = {"startLine": leak.line}
-        location["physicalLocation"] = physical
+    """The code that holds it. Pages of servers refuse results without file and line: what is no matter of one file
+    points at where a leak would be allowed."""
+    place = {
+        "artifactLocation": {"uri": _uri(leak.file or _NO_FILE)},
+        "region": {"startLine": leak.line if leak.file and leak.line and leak.line > 0 else 1},
+    }
     name = leak.holder or leak.class_ or leak.rule
-    location["logicalLocations"] = [{"fullyQualifiedName": escaped(name)}]
-    return location
+    return {"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": escaped(name)}]}
 
 
 def _uri(file: str) -> str:
