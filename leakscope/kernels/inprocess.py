@@ -14,7 +14,6 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     PyErr_Clear,
     PyErrItem,
     PyFrameObject,
-    PyFunctionObject,
     PyInterpreterState_Get,
     PyInterpreterState_ThreadHead,
     PyLong_AsSsize_t,
@@ -23,6 +22,7 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     PyThreadState_Next,
     own_character,
     own_characters,
+    own_code,
     own_code_name,
     own_count,
     own_frame,
@@ -34,6 +34,7 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     own_line,
     own_thread_frame,
     own_type,
+    own_type_size,
 )
 from cython.cimports.leakscope.kernels.inprocess_types import (
     CODE_PART,
@@ -209,15 +210,17 @@ def _size(o: Obj, row: cython.pointer(TypeRow)) -> cython.longlong:
     """As ``sys.getsizeof`` says, but for a ``__sizeof__`` written in Python, which is not run."""
     size: cython.longlong
     said: Obj
-    if row.what & TYPE_PART:
-        said = row.sizeof(o, cython.NULL) if row.sizeof != cython.NULL else cython.NULL
-    elif row.what & PLAIN_SIZE:
+    if row.what & TYPE_PART and row.sizeof != cython.NULL:
+        size = own_type_size(o)
+        if size < 0:
+            PyErr_Clear()
+        return max(0, size)
+    if row.what & PLAIN_SIZE:
         size = row.type.tp_basicsize
         if row.type.tp_itemsize:
             size += row.type.tp_itemsize * abs(own_length(o))
         return size + row.head
-    else:
-        said = row.sizeof(o, cython.NULL)
+    said = row.sizeof(o, cython.NULL)
     if said == cython.NULL:
         PyErr_Clear()
         return row.type.tp_basicsize + row.head
@@ -239,7 +242,7 @@ def _run(walk: Walk, o: Obj, what: cython.int, node: cython.int, out: cython.p_i
     if what & CODE_PART:
         code = cython.cast(cython.pointer(PyCodeObject), o)
     elif what & FUNCTION_PART:
-        code = cython.cast(cython.pointer(PyCodeObject), cython.cast(cython.pointer(PyFunctionObject), o).func_code)
+        code = own_code(o)
     elif (what & FRAME_PART and own_frame(o, cython.address(frame))) or (
         what & GENERATOR_PART and own_generator(o, cython.address(frame))
     ):

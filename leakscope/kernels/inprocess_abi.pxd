@@ -41,6 +41,10 @@ cdef extern from *:
     #endif
     }
 
+    /* Types have heads by rules of their own; exported by all versions, in an internal header since 3.13. */
+    PyAPI_FUNC(size_t) _PySys_GetSizeOf(PyObject *);
+    static inline Py_ssize_t own_type_size(PyObject *o) { return (Py_ssize_t)_PySys_GetSizeOf(o); }
+
     /* Bytes before an object that sys.getsizeof counts. */
     static inline Py_ssize_t own_head(PyTypeObject *t) {
         Py_ssize_t head = t->tp_flags & Py_TPFLAGS_HAVE_GC ? 2 * (Py_ssize_t)sizeof(void *) : 0;
@@ -208,6 +212,19 @@ cdef extern from *:
         return PyTuple_GET_ITEM(c->co_localsplusnames, i);
     #endif
     }
+    static inline PyObject *own_closure(PyObject *function) { return ((PyFunctionObject *)function)->func_closure; }
+    static inline PyCodeObject *own_code(PyObject *function) {
+        return (PyCodeObject *)((PyFunctionObject *)function)->func_code;
+    }
+    /* The name of a variable in a function's closure; NULL if it has fewer. */
+    static inline PyObject *own_free_variable(PyCodeObject *c, Py_ssize_t i) {
+    #if OWN_310
+        return i < PyTuple_GET_SIZE(c->co_freevars) ? PyTuple_GET_ITEM(c->co_freevars, i) : NULL;
+    #else
+        return i < c->co_nfreevars ? PyTuple_GET_ITEM(c->co_localsplusnames, c->co_nlocalsplus - c->co_nfreevars + i)
+                                   : NULL;
+    #endif
+    }
     static inline PyObject *own_code_name(PyCodeObject *c) {
     #if OWN_310
         return c->co_name;
@@ -247,6 +264,7 @@ cdef extern from *:
             OWN(&PyFunction_Type, PyFunctionObject, func_annotations, "__annotations__")
             OWN(&PyCFunction_Type, PyCFunctionObject, m_self, "__self__")
             OWN(&PyType_Type, PyTypeObject, tp_bases, "__bases__")
+            OWN(&PyType_Type, PyTypeObject, tp_mro, "__mro__")
             OWN(&_PyWeakref_RefType, PyWeakReference, wr_callback, "__callback__")
             OWN(PyExc_BaseException, PyBaseExceptionObject, args, "args")
             OWN(PyExc_BaseException, PyBaseExceptionObject, traceback, "__traceback__")
@@ -298,8 +316,6 @@ cdef extern from *:
         PyMethodDef *d_method
     ctypedef struct PyCodeObject:
         PyObject *co_filename
-    ctypedef struct PyFunctionObject:
-        PyObject *func_code
     ctypedef struct PyFrameObject
     ctypedef struct PyErrItem "_PyErr_StackItem":
         PyObject *exc_value
@@ -324,8 +340,8 @@ cdef extern from *:
         const char *name
     PyTypeObject PyType_Type, PyDict_Type, PyList_Type, PyTuple_Type, PyUnicode_Type, PyBaseObject_Type
     PyTypeObject PySet_Type, PyFrozenSet_Type, PyCode_Type, PyFunction_Type, PyFrame_Type, PyModule_Type
-    PyTypeObject PyCell_Type, PyMethodDescr_Type
-    unsigned long Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_TYPE_SUBCLASS
+    PyTypeObject PyMethodDescr_Type
+    unsigned long Py_TPFLAGS_HEAPTYPE
     int METH_NOARGS
 
     PyTypeObject *own_type(PyObject *o) noexcept
@@ -338,6 +354,7 @@ cdef extern from *:
     bint own_is_tracked(PyObject *o) noexcept
     PyObject *own_referent(PyObject *o) noexcept
     bint own_immortal(PyObject *o) noexcept
+    Py_ssize_t own_type_size(PyObject *o) noexcept
     Py_ssize_t own_head(PyTypeObject *t) noexcept
     PyObject *own_dict(PyObject *o, PyTypeObject *t) noexcept
     PyObject *own_namespace(PyTypeObject *t) noexcept
@@ -354,6 +371,9 @@ cdef extern from *:
     bint own_is_generator_type(PyTypeObject *t) noexcept
     bint own_is_weak_type(PyTypeObject *t) noexcept
     PyObject *own_variable(PyCodeObject *c, Py_ssize_t i, int *cell) noexcept
+    PyObject *own_closure(PyObject *function) noexcept
+    PyCodeObject *own_code(PyObject *function) noexcept
+    PyObject *own_free_variable(PyCodeObject *c, Py_ssize_t i) noexcept
     PyObject *own_code_name(PyCodeObject *c) noexcept
     Py_ssize_t own_characters(PyObject *o) noexcept
     long long own_character(PyObject *o, Py_ssize_t i) noexcept
@@ -362,7 +382,6 @@ cdef extern from *:
     bint own_is_object_member(PyMemberDef *m) noexcept nogil
     int own_bits(unsigned long long x) noexcept nogil
 
-    PyTypeObject *PyType_Of "(PyTypeObject *)" (PyObject *o) noexcept
     bint PyType_IsSubtype(PyTypeObject *a, PyTypeObject *b) noexcept
     bint PyDict_Next(PyObject *d, Py_ssize_t *at, PyObject **key, PyObject **value) noexcept
     Py_ssize_t PyDict_Size(PyObject *d) noexcept
@@ -370,7 +389,6 @@ cdef extern from *:
     Py_ssize_t PyLong_AsSsize_t(PyObject *o) noexcept
     void PyErr_Clear() noexcept
     void Py_DECREF(PyObject *o) noexcept
-    void Py_INCREF(PyObject *o) noexcept
     PyThreadState *PyThreadState_Get() noexcept
     PyThreadState *PyThreadState_Next(PyThreadState *t) noexcept
     PyThreadState *PyInterpreterState_ThreadHead(PyInterpreterState *i) noexcept

@@ -242,8 +242,7 @@ class TypeTable:
             member = base.tp_members
             while member != cython.NULL and member.name != cython.NULL:
                 if own_is_object_member(member) and member.offset > 0 and member.offset != type.tp_dictoffset:
-                    kind = ATTR if base.tp_traverse == _subtype_traverse else INTERNAL
-                    self.add_field(member.offset, kind, member.name.decode("utf-8", "replace"))
+                    self.add_field(member.offset, ATTR, member.name.decode("utf-8", "replace"))
                 member += 1
             for i in range(count):
                 if known[i].type == base:

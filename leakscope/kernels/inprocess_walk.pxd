@@ -2,14 +2,15 @@
 
 from leakscope.kernels.inprocess_abi cimport Class, Obj, OwnFrame
 from leakscope.kernels.inprocess_numbers cimport Numbers, Pile
-from leakscope.kernels.inprocess_types cimport NameTable, TypeTable
+from leakscope.kernels.inprocess_types cimport NameTable, PointerMap, TypeTable
 
 
 cdef class Walk:
     cdef readonly Numbers numbers
     cdef readonly TypeTable types
     cdef readonly NameTable names
-    cdef Pile todo, late, weak, spaces, space_kinds
+    cdef Pile todo, late, weak, spaces, space_kinds, codes
+    cdef PointerMap closures
     cdef bint recording, is_late
     cdef int types_entered
     cdef int known_names[4]
@@ -28,7 +29,8 @@ cdef class Walk:
     cdef int namespace(self, Obj space, int role) noexcept
     cdef int attributes(self, Obj o, Class type, int what) except? -1
     cdef int entries(self, Obj o) except? -1
+    cdef int closure(self, Obj function) except? -1
     cdef int items(self, Obj *items, Py_ssize_t count) noexcept
+    cdef int cells(self, Obj o, int which) except? -1
     cdef int variables(self, OwnFrame *frame) except? -1
-    cdef int rest(self, Obj o, Class type) noexcept
     cdef int seen(self, Obj o) noexcept

@@ -12,11 +12,15 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     Obj,
     OwnFrame,
     Py_TPFLAGS_HEAPTYPE,
+    PyCodeObject,
     PyDict_Next,
     PyDict_Size,
     PyUnicode_Type,
+    own_closure,
+    own_code,
     own_dict,
     own_frame,
+    own_free_variable,
     own_generator,
     own_generator_has_slots,
     own_is_gc,
@@ -54,6 +58,7 @@ from cython.cimports.leakscope.kernels.inprocess_types import (
     WEAK_PART,
     Field,
     NameTable,
+    PointerMap,
     TypeTable,
 )
 
@@ -90,6 +95,8 @@ class Walk:
         self.weak = Pile()
         self.spaces = Pile()
         self.space_kinds = Pile()
+        self.codes = Pile()
+        self.closures = PointerMap()
         self.recording = self.is_late = False
         for i, name in enumerate(("f_code", "f_func", "f_locals", "__subclasses__")):
             self.known_names[i] = self.names.of_text(name)
@@ -127,7 +134,7 @@ class Walk:
             while self.types_entered < self.types.count:
                 self.enter(cython.cast(Obj, self.types.rows[self.types_entered].type))
                 self.types_entered += 1
-        if self.todo.failed or self.late.failed or self.weak.failed or self.spaces.failed or self.space_kinds.failed:
+        if self.todo.failed or self.late.failed or self.weak.failed or self.spaces.failed or self.codes.failed:
             raise MemoryError("no memory for the list of all objects")
         return 0
 
@@ -185,7 +192,9 @@ class Walk:
         elif what & LIST_PART:
             self.items(own_list(o), own_length(o))
         elif what & TUPLE_PART:
-            self.items(own_tuple(o), own_length(o))
+            self.cells(o, self.closures.get(o))
+        elif what & FUNCTION_PART:
+            self.closure(o)
         elif what & WEAK_PART:
             self.emit(own_referent(o), WEAK, -1)
         elif (what & FRAME_PART and own_frame(o, cython.address(frame))) or (
@@ -201,8 +210,8 @@ class Walk:
         for i in range(self.types.rows[row].fields):
             field = cython.address(self.types.fields[self.types.rows[row].field + i])
             self.emit(own_word(o, field.offset), field.kind, field.label)
-        if not what & COMPLETE and own_is_gc(o):
-            self.rest(o, type)
+        if not what & COMPLETE and own_is_gc(o) and type.tp_traverse != cython.NULL:
+            type.tp_traverse(o, _visit, cython.cast(cython.p_void, self))
         if self.recording and not what & COMPLETE:
             while begin < self.count:
                 self.pending[self.target[begin]] = 0
@@ -298,6 +307,29 @@ class Walk:
         return 0
 
     @cython.cfunc
+    @cython.exceptval(-1)
+    def closure(self, function: Obj) -> cython.int:
+        """Remembers whose variables are in the cells of the function's closure."""
+        cells: Obj = own_closure(function)
+        if cells != cython.NULL and not self.recording and self.closures.get(cells) < 0:
+            self.closures.put(cells, cython.cast(cython.int, self.codes.count))
+            self.codes.push(own_code(function))
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def cells(self, o: Obj, which: cython.int) -> cython.int:
+        """What is in a tuple, which may be the closure of one of ``codes``."""
+        code: cython.pointer(PyCodeObject)
+        i: cython.Py_ssize_t
+        if which < 0 or not self.recording:
+            return self.items(own_tuple(o), own_length(o))
+        code = cython.cast(cython.pointer(PyCodeObject), self.codes.items[which])
+        for i in range(own_length(o)):
+            self.emit(own_tuple(o)[i], CELL, self.names.of_object(own_free_variable(code, i)))
+        return 0
+
+    @cython.cfunc
     @cython.exceptval(check=False)
     def items(self, items: cython.pointer(Obj), count: cython.Py_ssize_t) -> cython.int:
         i: cython.Py_ssize_t
@@ -323,15 +355,8 @@ class Walk:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def rest(self, o: Obj, type: Class) -> cython.int:
-        """What tp_traverse visits, less what was emitted for the object before."""
-        if type.tp_traverse != cython.NULL:
-            type.tp_traverse(o, _visit, cython.cast(cython.p_void, self))
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
     def seen(self, o: Obj) -> cython.int:
+        """What tp_traverse visits, less what was emitted for the object before."""
         node: cython.int
         at: cython.Py_ssize_t
         kind: cython.int = C_FIELD
