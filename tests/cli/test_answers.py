@@ -153,7 +153,8 @@ def test_demo_walks_through_all_five_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_demo_keeps_its_files_on_request(tmp_path: Path) -> None:
     found = document("demo", "--keep", tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.leakscope", "second.leakscope", "third.leakscope"]
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["first.leakscope", "second.leakscope", "third.leakscope"]
     assert [step["command"] for step in found["documents"]] == [
         *("ps", "snapshot", "snapshot", "snapshot", "sessions", "suspects", "chains", "diff", "top"),
     ]
