@@ -28,6 +28,7 @@ from leakscope.analysis.ownership import Owned, Ways, births, owned_objects
 from leakscope.analysis.sessions import session_nodes
 from leakscope.graph.heap import Int32s, Int64s
 from leakscope.graph.kinds import Ref
+from leakscope.graph.names import NAMED
 
 LEAST_PER_STEP = 3
 LEAST_OF_TWO = 50
@@ -47,7 +48,7 @@ _STEPS_TO_TRUST = 3
 """Fewer than ``_FEW`` for each step, and that on top of many: the tail of a cache that fills looks like that, for
 some steps. Sessions are no cache's business."""
 _EVEN = 0.7
-"""Of the largest step; what ends with less than that may be about to be full."""
+"""Of the largest step: the least that a step has where two are all there is to go by, or no class of its own."""
 _SPREAD = 5
 _DEEP = 3
 """Where so many containers or more have taken up fewer than so many each, that may be small caches that fill."""
@@ -98,12 +99,11 @@ class Growth:
     @property
     def _even(self) -> bool:
         """Whether the steps are as even as a leak's are that has no better name."""
-        if self.steady:
-            return True
         long = len(self.per_step) >= _STEPS_TO_TRUST
+        even = self.steady or min(self.per_step) >= _EVEN * max(self.per_step)
         if self.rank == Rank.PART:
-            return long and min(self.per_step) >= _EVEN * max(self.per_step)
-        return long or self.per_step[-1] >= _EVEN * max(self.per_step)
+            return even and (long or (self.steady and min(self.per_step) >= _FEW))
+        return long or even
 
     @property
     def steady(self) -> bool:
@@ -240,8 +240,9 @@ def _checked(
 
 def _replaced(series: Series, ways: Ways, growth: Growth) -> bool:
     """Whether old objects merely got a new value for an attribute each: no attribute can hold more than one."""
-    holder = ways.parent[growth.heads]
+    holder, edge = ways.parent[growth.heads], ways.edge[growth.heads]
     old = (holder >= 0) & (series.born[holder.clip(0)] == 0)
+    old &= (edge >= 0) & np.isin(series.last.kind[edge.clip(0)], NAMED)
     return int(np.count_nonzero(old)) * 2 > len(growth.nodes)
 
 

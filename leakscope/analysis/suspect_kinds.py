@@ -51,7 +51,8 @@ _BY_ROOT = {
 def kind_of(cluster: Cluster, at: int | None = None) -> str:
     """One of the kinds in ``remedies.toml``. ``at`` as in ``holder_of``."""
     holding = _holding_step(cluster.steps) if at is None else at
-    held = cluster.steps[max(holding - 1, 0) : -1]
+    whole = not any(_is_element(step) for step in cluster.steps)
+    held = cluster.steps[0 if whole else max(holding - 1, 0) : -1]
     if cluster.root.kind == "garbage":
         return "uncollected cycle"
     if any(step.edge == ".handlers" and fnmatchcase(before.type, "logging.*Logger") for before, step in pairwise(held)):
@@ -109,7 +110,7 @@ def _holding_step(steps: tuple[ChainStep, ...]) -> int:
 
 
 def _is_element(step: ChainStep) -> bool:
-    return step.edge.startswith(("[", "member", "key"))
+    return step.edge.startswith(("[", "member", "key", "C field"))
 
 
 def _written(step: ChainStep) -> str:

@@ -20,6 +20,7 @@ LEAST = 5
 """Fewer may just be on their way out."""
 LEAST_YOUNG = 20
 """The same where nobody knows for how long they have been so."""
+_WRONG = Fact.CLOSED | Fact.HOLDER_DEAD | Fact.UNREGISTERED
 QUIET_S = 60.0
 """Whoever was last used before that is not on its way out any more."""
 
@@ -66,7 +67,11 @@ def find_wrong_sessions(index: HeapIndex, series: Series) -> list[WrongSessions]
 
 
 def _lasts(series: Series, facts: SessionFacts) -> bool:
-    """Whether enough of these were so two steps ago; with fewer snapshots, whether they look like it."""
+    """Whether enough of these were so two steps ago; with fewer snapshots, whether they look like it.
+
+    What is just overdue counts for nothing: whoever sweeps now and then leaves some of it.
+    """
+    facts = only(facts, facts.hung | (facts.facts & _WRONG != 0) | (facts.left <= -QUIET_S))
     if series.steps > 1:
         there = series.earlier(facts.node, 0)
         before = session_facts(series.graphs[0], np.unique(there[there >= 0]))
