@@ -22,6 +22,7 @@ from leakscope.analysis.session_facts import Bools, SessionFacts, session_facts
 from leakscope.analysis.sessions import session_nodes
 from leakscope.analysis.suspect_kinds import holder_of, place_of
 from leakscope.analysis.suspects import find_suspects
+from leakscope.analysis.timers import TIMER, waiting_timers
 from leakscope.analysis.wrong_sessions import is_kept, only
 from leakscope.findings.gate import Observation, Round
 from leakscope.findings.model import Cluster
@@ -56,7 +57,9 @@ def observe(
     notes: list[str] = []
     if len(graphs) > 1:
         report = find_suspects(graphs, rules, limit=_ALL, least=1, ended=ended)
-        seen += [_growth(each, series) for each in report.suspects if each.growth_per_step is not None]
+        for each in report.suspects:
+            if each.growth_per_step is not None and not _only_cancelled(each, series):
+                seen.append(_growth(each, series))
         seen += _process(graphs)
         notes += [
             f"not judged: {each.count:,} {each.class_} held by {each.holder}: {each.reason}"
@@ -106,6 +109,11 @@ def _growth(suspect: Suspect, series: Series) -> Observation:
         line=line,
         doubtful=_doubtful(found, series.steps),
     )
+
+
+def _only_cancelled(suspect: Suspect, series: Series) -> bool:
+    """Whether they are timers of which no more wait than did at the beginning."""
+    return suspect.class_ == TIMER and waiting_timers(series.last) <= waiting_timers(series.graphs[0])
 
 
 def _doubtful(per_step: float, steps: int) -> bool:
