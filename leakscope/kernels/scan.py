@@ -148,7 +148,7 @@ def mark_objects(
                     else:
                         place = address[page] + cython.cast(cython.ulonglong, offset & 4095)
                         on_stack = stack[page] and table.row(place) < 0
-                        if not fits_block(memory, place, head[row], size[row], gc[row], on_stack):
+                        if not fits_block(memory, place, head[row], size[row], gc[row], on_heap[row], on_stack):
                             row = -1
                     if row >= 0:
                         out[count] = offset
@@ -193,6 +193,7 @@ def fits_block(
     head: cython.uchar,
     least: cython.longlong,
     gc: cython.uchar,
+    on_heap: cython.uchar,
     on_stack: cython.bint,
 ) -> cython.bint:
     """Whether the object begins an allocator's block that is large enough for it.
@@ -204,7 +205,7 @@ def fits_block(
     block: cython.longlong = memory.pool_block(address)
     if block:
         return memory.begins_block(start, block) and head + least <= block
-    if not on_stack and (not gc or linked_back(memory, address)):
+    if not on_stack and (not gc or linked_back(memory, address, on_heap)):
         return True
     return (start & 4095) == 16 or memory.glibc_chunk(start) >= head + least
 
@@ -213,16 +214,17 @@ def fits_block(
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def linked_back(memory: Memory, address: cython.ulonglong) -> cython.bint:
+def linked_back(memory: Memory, address: cython.ulonglong, on_heap: cython.uchar) -> cython.bint:
     """False if the next in the collector's list knows nothing of the object.
 
     So it is with what greenlets leave of a stack that was copied to the heap. While a collection runs, the link
-    back may be a count, which bit 1 says.
+    back may be a count, which bit 1 says. In no list at all are tuples and dicts that hold nothing to collect, but
+    hardly ever the instance of a class.
     """
     following: cython.ulonglong = memory.word(address - 16) & ~cython.cast(cython.ulonglong, 1)
     back: cython.ulonglong
     if following == 0:
-        return True
+        return not on_heap
     back = memory.word(following + 8)
     return back & 2 or (back & ~cython.cast(cython.ulonglong, 3)) == address - 16
 
