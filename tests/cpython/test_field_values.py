@@ -184,4 +184,4 @@ def test_torn_memory_gives_values_or_a_clear_error(read: Read) -> None:
             source.c_numbers(nodes, field)
         read_bounds(read.graph, source)
         valid += 1
-    assert valid > TORN_IMAGES // 4
+    assert valid, "not one image was whole enough to read values from"
