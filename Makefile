@@ -7,10 +7,10 @@ KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench wheel clean
+.PHONY: help demo test lint gate-soak bench bench-gate wheel clean
 
 help:  ## what can be made
-	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-8s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s%s\n", $$1, $$2 }'
 
 demo: $(BUILT)  ## watch leakscope at work on the bundled leaking service
 	@$(BIN)/leakscope demo
@@ -23,8 +23,14 @@ lint: $(BUILT)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+gate-soak: $(BUILT)  ## judge ten leaking and ten sound services N times each (20); no verdict may differ
+	$(BIN)/python -m tests.gate.soak $(N)
+
 bench: $(BUILT)  ## measure pause, time and memory; N=1000000 for a quick run
 	$(BIN)/python bench/run.py $(if $(N),--n $(N))
+
+bench-gate: $(BUILT)  ## measure what the gate and diff take; N=100000 for a quick run
+	$(BIN)/python bench/gate.py $(if $(N),--n $(N))
 
 wheel: $(BUILT)  ## a wheel in dist/, which installs without a compiler
 	$(BIN)/python -m build --wheel --no-isolation
