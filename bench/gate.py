@@ -47,9 +47,10 @@ def gate(objects: int, folder: Path, lost: int) -> list[str]:
         answer = json.load(output)
     right = process.returncode == min(lost, 1) and all(".receipts" in leak["message"] for leak in answer["violations"])
     goal = f"{GOALS_S[objects]:.0f}" if objects in GOALS_S and not lost else ""
+    cpu_s = usage.ru_utime + usage.ru_stime
     return [
         f"{objects:,}", str(lost), answer["verdict"] if right else f"WRONG: {answer['verdict']}",
-        str(len(answer["rounds"])), f"{wall_s:.1f}", f"{usage.ru_utime + usage.ru_stime:.1f}", f"{usage.ru_maxrss * 1024 / 1e6:.0f}", goal,
+        str(len(answer["rounds"])), f"{wall_s:.1f}", f"{cpu_s:.1f}", f"{usage.ru_maxrss * 1024 / 1e6:.0f}", goal,
     ]  # fmt: skip
 
 
