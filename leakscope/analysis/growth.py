@@ -69,6 +69,8 @@ class Growth:
     """The objects that are named: born since the first snapshot, alive at the end; ascending."""
     per_step: tuple[int, ...]
     """How many of them each step brought."""
+    of_class: tuple[int, ...]
+    """How many more live objects of the class there were after each step, wherever they are held."""
     contents: Contents | None
     """Of the containers that take them up; None if no container does (a chain of objects)."""
     objects: Int32s
@@ -100,7 +102,10 @@ class Growth:
     def _even(self) -> bool:
         """Whether the steps are as even as a leak's are that has no better name."""
         long = len(self.per_step) >= _STEPS_TO_TRUST
-        even = self.steady or min(self.per_step) >= _EVEN * max(self.per_step)
+        # Where several containers take them up, old and new ones, only all together show how even it is.
+        several = self.contents is not None and len(self.contents.containers) > 1
+        steady = self.steady or (several and _equal(self.of_class))
+        even = steady or min(self.per_step) >= _EVEN * max(self.per_step)
         if self.rank == Rank.PART:
             return even and (long or (self.steady and min(self.per_step) >= _FEW))
         return long or even
@@ -108,8 +113,7 @@ class Growth:
     @property
     def steady(self) -> bool:
         """Whether all steps are nearly equal: the trace of one object for each unit of work."""
-        most, least = max(self.per_step), min(self.per_step)
-        return len(self.per_step) > 1 and most - least <= max(1, round(0.05 * most))
+        return _equal(self.per_step)
 
 
 def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> list[Growth]:
@@ -159,14 +163,16 @@ def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[
     for row in best[grows[best]].tolist():
         entries = _outermost(owned, kept[by_pair[pair_start[row] : pair_start[row + 1]]], int(rank[row]))
         group = int(number[row])
+        name = series.class_names[int(keys[row] % len(series.class_names))]
         mine = by_group[group_start[group] : group_start[group + 1]]
         heads = np.unique(owned.head[entries])
         growth = Growth(
             group=group,
-            class_=series.class_names[int(keys[row] % len(series.class_names))],
+            class_=name,
             rank=Rank(int(rank[row])),
             nodes=np.sort(owned.node[entries]),
             per_step=tuple(np.bincount(step[entries], minlength=steps).tolist()),
+            of_class=_steps(_totals(series, name)),
             contents=None,
             objects=np.sort(owned.node[mine]),
             heads=heads.astype(np.int32),
@@ -210,7 +216,9 @@ def _element_kinds(kind: np.ndarray[tuple[int], np.dtype[np.uint8]], ways: Ways,
 
 def _may_leak(series: Series, growth: Growth) -> bool:
     """Whether the objects by themselves look like a leak, wherever they are kept."""
-    if max(growth.per_step) * _SLOWEST > min(growth.per_step) or growth.per_step[-1] < _LATE * growth.per_step[0]:
+    slows = max(growth.per_step) * _SLOWEST > min(growth.per_step)
+    slows |= growth.per_step[-1] < _LATE * growth.per_step[0]
+    if slows and not _equal(growth.of_class):
         return False
     if np.mean(healthy_mask(series.last)[growth.nodes]) > 0.5:
         return False
@@ -278,5 +286,12 @@ def _totals(series: Series, class_: str) -> tuple[int, ...]:
 
 def _grows(lengths: tuple[int, ...], added: tuple[int, ...], net: float = _NET) -> bool:
     """Whether each step makes it longer by a good part of what the step added, and by one at least."""
-    steps = [after - before for before, after in pairwise(lengths)]
-    return all(step >= max(1, net * new) for step, new in zip(steps, added, strict=True))
+    return all(step >= max(1, net * new) for step, new in zip(_steps(lengths), added, strict=True))
+
+
+def _steps(counts: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(after - before for before, after in pairwise(counts))
+
+
+def _equal(steps: tuple[int, ...]) -> bool:
+    return len(steps) > 1 and max(steps) - min(steps) <= max(1, round(0.05 * max(steps)))
