@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -113,3 +114,19 @@ def test_sarif_results_carry_fingerprint_place_and_suppression() -> None:
     assert HOSTILE_SHOWN in hostile["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]
     assert known["suppressions"][0]["justification"] == "ticket 7"
     assert "suppressions" not in first
+
+
+def test_a_page_has_room_for_many_leaks() -> None:
+    many = replace(FAILED, violations=(LEAK,) * 1000)
+    told = FORMATS["markdown"](many)
+    assert len(told) < 65_536
+    assert told.count("fingerprint `") == 20
+    assert "- and 880 more" in told
+
+
+def test_sarif_always_has_a_file_and_a_line() -> None:
+    """Code-scanning pages refuse a whole file for one result without them."""
+    nowhere = replace(FAILED, violations=(replace(LEAK, file=None, line=None),))
+    (run,) = json.loads(FORMATS["sarif"](nowhere))["runs"]
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "leakscope-baseline.json"}, "region": {"startLine": 1}}
