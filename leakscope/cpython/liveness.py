@@ -17,7 +17,7 @@ from leakscope.cpython.shapes import ShapeTable
 from leakscope.cpython.threads import PythonThread
 from leakscope.graph.kinds import Ref, Root
 from leakscope.kernels._arrays import Int32s, UInt8s
-from leakscope.kernels._shapes import UNRESOLVED, Column, Shape
+from leakscope.kernels._shapes import UNRESOLVED, Column, Shape, Trait
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.prune import compact, in_degrees
 from leakscope.kernels.traverse import reach
@@ -48,6 +48,8 @@ class Liveness:
         has_head &= found.offsets >= heap.layout.gc_head_sizeof
         self.tracked = np.zeros(len(counts), bool)
         self.tracked[has_head] = words[(found.offsets[has_head] - heap.layout.gc_head_sizeof) >> 3] != 0
+        of_class = shapes.columns[found.rows, Column.TRAITS] & Trait.COUNTS_TYPE != 0
+        self._ghostly = has_head & of_class & ~self.tracked
         self._keep_ref = np.ones(len(refs.target), np.uint8)
         self._forget_interned_strings(shapes)
         self._drop_doubtful()
@@ -93,7 +95,9 @@ class Liveness:
         finder.c_stacks(threads, unexplained)
         edges = Edges(self._refs.first_ref, self._refs.target, self._refs.kind, [k for k in Ref if k != Ref.WEAK])
         live = reach(edges, finder.rows.nodes())
-        unseen = np.flatnonzero((live == 0) & (unexplained > 0) & (self._found.static == 0)).astype(np.int32)
+        # An instance that the collector should know and does not, and that nothing refers to, is stale memory.
+        unknown = (live == 0) & (unexplained > 0) & (self._found.static == 0) & ~self._ghostly
+        unseen = np.flatnonzero(unknown).astype(np.int32)
         finder.rows.add(unseen, Root.C_UNSEEN, -1)
         live |= reach(edges, unseen)
         garbage = np.flatnonzero((live == 0) & self.tracked).astype(np.int32)
