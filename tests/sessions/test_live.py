@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,8 +50,8 @@ def document(*arguments: object, cwd: Path) -> dict[str, Any]:
 
 def test_every_session_is_found_with_its_age_and_state(target: tuple[int, dict[str, Any]], project: Path) -> None:
     pid, truth = target
-    items = document("sessions", pid, "--limit", 1000, cwd=project)["items"]
-    looked_at = time.time()
+    looked_at = document("snapshot", pid, "-o", "a.leakscope", cwd=project)["snapshot"]["captured_at"]
+    items = document("sessions", "a.leakscope", "--limit", 1000, cwd=project)["items"]
     for class_, expected in truth.items():
         mine = [item for item in items if item["class"] == class_]
         assert Counter(item["state"] for item in mine) == expected["states"], class_
