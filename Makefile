@@ -7,7 +7,7 @@ KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint gate-soak bench bench-gate wheel clean
+.PHONY: help demo test lint gate-soak bench bench-gate bench-inprocess wheel clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s%s\n", $$1, $$2 }'
@@ -31,6 +31,9 @@ bench: $(BUILT)  ## measure pause, time and memory; N=1000000 for a quick run
 
 bench-gate: $(BUILT)  ## measure what the gate and diff take; N=100000 for a quick run
 	$(BIN)/python bench/gate.py $(if $(N),--n $(N))
+
+bench-inprocess: $(BUILT)  ## the own heap beside guppy3, and what the pytest plug-in adds to a test
+	$(BIN)/python bench/inprocess.py $(if $(N),--objects $(N))
 
 wheel: $(BUILT)  ## a wheel in dist/, which installs without a compiler
 	$(BIN)/python -m build --wheel --no-isolation

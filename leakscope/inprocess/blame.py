@@ -18,8 +18,9 @@ import numpy as np
 from leakscope.analysis.chains import cluster_chains
 from leakscope.analysis.index import HeapIndex
 from leakscope.findings.model import Cluster
-from leakscope.graph.heap import Addresses, HeapGraph, Int32s, Int64s, Roots
+from leakscope.graph.heap import HeapGraph, Int32s, Int64s, Roots
 from leakscope.graph.kinds import Origin, Ref, Root
+from leakscope.graph.names import class_name as class_name_of
 from leakscope.graph.navigation import references_of
 from leakscope.inprocess.classes import class_name
 from leakscope.inprocess.heap import snapshot
@@ -62,7 +63,7 @@ def _still_there(graph: HeapGraph, new: Mapping[int, str]) -> Int32s:
     return still
 
 
-def _holders_only(graph: HeapGraph, before: Addresses) -> HeapGraph:
+def _holders_only(graph: HeapGraph, before: Mapping[int, str]) -> HeapGraph:
     """The graph without references that are no reason to blame anybody: they count as weak."""
     kind = graph.kind.copy()
     _, of_runner = references_of(graph, _of_runner(graph))
@@ -80,7 +81,7 @@ def _of_runner(graph: HeapGraph) -> Int32s:
     return np.flatnonzero(mask).astype(np.int32)
 
 
-def _new_variables(graph: HeapGraph, before: Addresses) -> Int64s:
+def _new_variables(graph: HeapGraph, before: Mapping[int, str]) -> Int64s:
     """Where the code around refers, by its variables, to what was not there before; in a cell counts what is in it."""
     roots = graph.roots
     thread = threading.current_thread().name
@@ -90,8 +91,10 @@ def _new_variables(graph: HeapGraph, before: Addresses) -> Int64s:
     cells = np.flatnonzero(graph.kind[position] == Ref.CELL)
     is_full = graph.first_ref[held[cells] + 1] > graph.first_ref[held[cells]]
     held[cells[is_full]] = graph.target[graph.first_ref[held[cells[is_full]]]]
-    new: Int64s = position[~np.isin(graph.address[held], before)]
-    return new
+    address = graph.address[held].tolist()
+    new = [before.get(where) != class_name_of(graph, node) for where, node in zip(address, held.tolist(), strict=True)]
+    found: Int64s = position[np.array(new, dtype=np.bool_)]
+    return found
 
 
 def _with_fixtures(graph: HeapGraph) -> Roots:

@@ -48,18 +48,21 @@ def snapshot(*, collect: bool = True) -> HeapGraph:
     captured_at = time.time()
     thread_names = {thread.ident: thread.name for thread in threading.enumerate()}
     modules: list[tuple[str, object]] = list(sys.modules.items())
+    hidden: list[object] = [thread_names, modules, *modules]
     seeds: list[object] = [sys.modules, *[module for _, module in modules]]
     collecting = gc.isenabled()
     gc.disable()
     try:
         stopped = time.perf_counter()
-        hidden = [thread_names, modules, *modules, sys._getframe()]
+        hidden.append(sys._getframe())
         own = read_own_heap(gc.get_objects, seeds, _visible_frame(), hidden)
         pause = time.perf_counter() - stopped
     finally:
+        hidden.clear()  # a frame that refers to itself would wait for the collector, and keep all that it knows
         if collecting:
             gc.enable()
     graph = _Naming(own, modules, thread_names).graph()
+    own.frames_of_threads.clear()
     graph.facts.update(_facts(captured_at, pause, time.perf_counter() - began))
     return graph
 

@@ -10,15 +10,8 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from leakscope.inprocess.classes import Kind, class_name, kind_of, origins
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-_MOST_COLLECTIONS = 4  # finalizers may leave garbage of their own
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,9 @@ class Watch:
     """What was alive at the end of each round; the first count is before all of them and blames nothing."""
 
     def __init__(self) -> None:
-        self._before = array("Q")
+        self._addresses = array("Q")
+        self._types = array("Q")
+        self._type_names: dict[int, str] = {}
         self._counts: list[Counter[str]] = []
         self.count()
 
@@ -51,9 +46,11 @@ class Watch:
         """The end of a round, after garbage is gone."""
         collect()
         objects = gc.get_objects()
-        if not self._counts:
-            self._before = array("Q", map(id, objects))
         by_class = Counter(map(type, objects))
+        if not self._counts:
+            self._addresses = array("Q", map(id, objects))
+            self._types = array("Q", map(id, map(type, objects)))
+            self._type_names = {id(each): class_name(each) for each in by_class}
         del objects
         counts: Counter[str] = Counter()
         for each, number in by_class.items():
@@ -61,11 +58,9 @@ class Watch:
         self._counts.append(counts)
 
     @property
-    def before(self) -> npt.NDArray[np.uint64]:
-        """Addresses of what was alive at first."""
-        import numpy
-
-        return numpy.frombuffer(self._before, dtype=numpy.uint64)
+    def before(self) -> dict[int, str]:
+        """What was alive at first: class's name by address, since addresses are used again."""
+        return dict(zip(self._addresses, map(self._type_names.__getitem__, self._types), strict=True))
 
     def recount(self) -> None:
         """The last round again: what was in flight may have ended."""
@@ -97,21 +92,23 @@ class Watch:
         return {name: more for name, more in fewest.items() if more > 0}
 
     def new(self, names: Iterable[str]) -> dict[int, str]:
-        """Addresses of the objects of these classes that were not there at first, and their classes."""
-        before = set(self._before)
+        """Addresses of the objects of these classes that were not there at first, and their classes.
+
+        All of a class where one that went has left its address to another of it.
+        """
+        before, (first, last) = self.before, (self._counts[0], self._counts[-1])
         of_name = {id(each): name for name, found in _classes(names).items() for each in found}
-        return {
-            id(each): of_name[id(type(each))]
-            for each in gc.get_objects()
-            if id(type(each)) in of_name and id(each) not in before
-        }
+        alive = {id(each): of_name[id(type(each))] for each in gc.get_objects() if id(type(each)) in of_name}
+        new = {address: name for address, name in alive.items() if before.get(address) != name}
+        count = Counter(new.values())
+        mixed = {name for name in set(alive.values()) if count[name] < last[name] - first[name]}
+        return {address: name for address, name in alive.items() if address in new or name in mixed}
 
 
 def collect() -> None:
-    """Frees all garbage, that of finalizers too."""
-    for _ in range(_MOST_COLLECTIONS):
-        if not gc.collect():
-            return
+    """Frees garbage, and what its finalizers made: that is young, so that the second look costs nothing."""
+    if gc.collect():
+        gc.collect(1)
 
 
 def _classes(names: Iterable[str]) -> dict[str, list[type]]:

@@ -20,6 +20,7 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     PyThreadState,
     PyThreadState_Get,
     PyThreadState_Next,
+    own_asked_size,
     own_character,
     own_characters,
     own_code,
@@ -34,9 +35,9 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     own_line,
     own_thread_frame,
     own_type,
-    own_type_size,
 )
 from cython.cimports.leakscope.kernels.inprocess_types import (
+    ASKED_SIZE,
     CODE_PART,
     FRAME_PART,
     FUNCTION_PART,
@@ -210,8 +211,8 @@ def _size(o: Obj, row: cython.pointer(TypeRow)) -> cython.longlong:
     """As ``sys.getsizeof`` says, but for a ``__sizeof__`` written in Python, which is not run."""
     size: cython.longlong
     said: Obj
-    if row.what & TYPE_PART and row.sizeof != cython.NULL:
-        size = own_type_size(o)
+    if row.what & ASKED_SIZE:
+        size = own_asked_size(o)
         if size < 0:
             PyErr_Clear()
         return max(0, size)

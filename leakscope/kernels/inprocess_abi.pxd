@@ -41,9 +41,9 @@ cdef extern from *:
     #endif
     }
 
-    /* Types have heads by rules of their own; exported by all versions, in an internal header since 3.13. */
+    /* sys.getsizeof, exported by all versions, in an internal header since 3.13. */
     PyAPI_FUNC(size_t) _PySys_GetSizeOf(PyObject *);
-    static inline Py_ssize_t own_type_size(PyObject *o) { return (Py_ssize_t)_PySys_GetSizeOf(o); }
+    static inline Py_ssize_t own_asked_size(PyObject *o) { return (Py_ssize_t)_PySys_GetSizeOf(o); }
 
     /* Bytes before an object that sys.getsizeof counts. */
     static inline Py_ssize_t own_head(PyTypeObject *t) {
@@ -354,7 +354,7 @@ cdef extern from *:
     bint own_is_tracked(PyObject *o) noexcept
     PyObject *own_referent(PyObject *o) noexcept
     bint own_immortal(PyObject *o) noexcept
-    Py_ssize_t own_type_size(PyObject *o) noexcept
+    Py_ssize_t own_asked_size(PyObject *o) noexcept
     Py_ssize_t own_head(PyTypeObject *t) noexcept
     PyObject *own_dict(PyObject *o, PyTypeObject *t) noexcept
     PyObject *own_namespace(PyTypeObject *t) noexcept

@@ -19,6 +19,7 @@ cdef enum:
     PLAIN_SIZE = 8192  # object.__sizeof__ tells its size
     TEXT = 16384
     WEAK_PART = 32768
+    ASKED_SIZE = 65536  # only sys.getsizeof tells its size
 
 cdef struct Field:
     Py_ssize_t offset

@@ -33,6 +33,7 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     traverseproc,
 )
 from cython.cimports.leakscope.kernels.inprocess_types import (
+    ASKED_SIZE,
     CODE_PART,
     COMPLETE,
     DEQUE_PART,
@@ -217,10 +218,13 @@ class TypeTable:
         self.rows[row].sizeof = cython.NULL
         if sizeof == plain or sizeof == cython.NULL or own_type(sizeof) != cython.address(PyMethodDescr_Type):
             what |= PLAIN_SIZE  # a __sizeof__ written in Python is not run
-        elif cython.cast(cython.pointer(PyMethodDescrObject), sizeof).d_method.ml_flags == METH_NOARGS:
-            self.rows[row].sizeof = cython.cast(cython.pointer(PyMethodDescrObject), sizeof).d_method.ml_meth
+        elif (
+            what & TYPE_PART
+            or cython.cast(cython.pointer(PyMethodDescrObject), sizeof).d_method.ml_flags != METH_NOARGS
+        ):
+            what |= ASKED_SIZE
         else:
-            what |= PLAIN_SIZE
+            self.rows[row].sizeof = cython.cast(cython.pointer(PyMethodDescrObject), sizeof).d_method.ml_meth
         self.rows[row].field = self.fields_count
         self.add_fields(type, what)
         self.rows[row].fields = self.fields_count - self.rows[row].field

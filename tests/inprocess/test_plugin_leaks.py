@@ -143,11 +143,13 @@ def test_a_thread_that_does_not_end_is_a_holder() -> None:
         end.wait()
         del in_thread
 
+    thread = threading.Thread(target=work)
     try:
         with pytest.raises(LeakError, match=r"work\(\) at .*local 'in_thread'"), no_leaks(grace=0.05):
-            threading.Thread(target=work).start()
+            thread.start()
     finally:
         end.set()
+        thread.join()
 
 
 def test_an_error_of_the_block_is_what_it_ends_with() -> None:
