@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,8 +41,13 @@ class Draft:
     nodes: Int32s
 
 
-def find_drafts(series: Series, index: HeapIndex, ways: Ways, least: int) -> list[Draft]:
-    """Growth and exact evidence, together where they are about the same objects."""
+def find_drafts(
+    series: Series, index: HeapIndex, ways: Ways, least: int, part_of: Callable[[Int32s], Sequence[str]]
+) -> list[Draft]:
+    """Growth and exact evidence, together where they are about the same objects.
+
+    ``part_of``: globs of the classes to which sessions (nodes, all of one kind) belong by their rule.
+    """
     drafts: list[Draft] = []
     for wrong in find_wrong_sessions(index, series):
         drafts = _joined(drafts, _of_sessions(index, ways, wrong))
@@ -50,7 +56,8 @@ def find_drafts(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
     cycles = find_cycles(index, series, least)
     if cycles is not None:
         drafts.append(_of_cycles(index, ways, cycles))
-    leaks = fold_parts(index, find_growth(series, index, ways, least)) if series.steps else []
+    groups = find_growth(series, index, ways, least) if series.steps else []
+    leaks = fold_parts(index, groups, lambda growth: part_of(growth.nodes))
     for leak in leaks[:_MOST_EXPLAINED]:
         drafts = _joined(drafts, _of_growth(index, ways, leak))
     return drafts

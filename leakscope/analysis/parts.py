@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -29,18 +30,23 @@ class Leak:
     """Groups that belong to it and refer to its objects from another holder."""
 
 
-def fold_parts(index: HeapIndex, groups: Sequence[Growth]) -> list[Leak]:
-    """Sessions before the user's other classes before the rest; of equals the one that retains more."""
+def fold_parts(index: HeapIndex, groups: Sequence[Growth], part_of: Callable[[Growth], Sequence[str]]) -> list[Leak]:
+    """Sessions before the user's other classes before the rest; of equals the one that retains more.
+
+    ``part_of``: globs of the classes that a group's objects belong to by their rule: a whole goes before its parts.
+    """
+    classes = {group.class_ for group in groups}
+    is_part = {
+        id(group): any(fnmatchcase(name, glob) for glob in part_of(group) for name in classes) for group in groups
+    }
     weight = {id(group): index.retained_lower_bound(group.heads) for group in groups}
-    ranked = sorted(groups, key=lambda group: (group.rank, -weight[id(group)], group.group))[:_MOST]
+    ranked = sorted(groups, key=lambda one: (one.rank, is_part[id(one)], -weight[id(one)], one.group))[:_MOST]
     touched = [_touched(index.graph, group) for group in ranked]
     owner = list(range(len(ranked)))
     for i, group in enumerate(ranked):
         for j in range(i):
-            if owner[j] == j and (
-                _one_container(ranked[j], group) or _refers(touched[j], group) or _refers(touched[i], ranked[j])
-            ):
-                owner[i] = j
+            if _one_container(ranked[j], group) or _refers(touched[j], group) or _refers(touched[i], ranked[j]):
+                owner[i] = owner[j]
                 break
     return [
         Leak(

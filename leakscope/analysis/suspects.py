@@ -19,7 +19,7 @@ from leakscope.analysis.ownership import find_ways
 from leakscope.analysis.young import WITHIN_TIME, within_their_time
 from leakscope.errors import InputError
 from leakscope.findings.suspects import Candidate, Harmless, Suspect, SuspectReport
-from leakscope.graph.heap import HeapGraph
+from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.navigation import rows_of
 from leakscope.sessions.load import RuleSet, arranged, built_in
 from leakscope.sessions.remedies import harmless_reason
@@ -49,7 +49,8 @@ def find_suspects(
     series = Series(tuple(graphs) if same else (graphs[-1],))
     ways = find_ways(index)
     known = _rules_by_name(rules)
-    drafts = _without_parts(graphs[-1], find_drafts(series, index, ways, least), known)
+    drafts = find_drafts(series, index, ways, least, lambda nodes: _part_of(graphs[-1], nodes, known))
+    drafts = _without_parts(graphs[-1], drafts, known)
     verdict = _judged(series, drafts, ended)
     suspects = sorted(verdict.suspects, key=_order)
     candidates = verdict.candidates
@@ -73,11 +74,16 @@ def _rules_by_name(rules: RuleSet | None) -> dict[str, Rule]:
     return {rule.name: rule for rule in (rules or arranged([built_in()])).rules}
 
 
-def _rule_of(graph: HeapGraph, draft: Draft, known: dict[str, Rule]) -> Rule | None:
-    """The rule that claims the objects; None if they are no sessions, or it is not known here."""
+def _part_of(graph: HeapGraph, nodes: Int32s, known: dict[str, Rule]) -> tuple[str, ...]:
+    rule = _rule_of(graph, nodes, known)
+    return rule.part_of if rule is not None else ()
+
+
+def _rule_of(graph: HeapGraph, nodes: Int32s, known: dict[str, Rule]) -> Rule | None:
+    """The rule that claims the objects, all of one kind; None if they are no sessions, or it is not known here."""
     if graph.sessions is None:
         return None
-    row = int(rows_of(graph.sessions.node, draft.nodes[:1])[0])
+    row = int(rows_of(graph.sessions.node, nodes[:1])[0])
     return known.get(graph.names[int(graph.sessions.rule[row])]) if row >= 0 else None
 
 
@@ -85,7 +91,7 @@ def _without_parts(graph: HeapGraph, drafts: list[Draft], known: dict[str, Rule]
     """Leaves out sessions that belong to others, by their rules, where these are suspected themselves."""
     kept = []
     for draft in drafts:
-        rule = _rule_of(graph, draft, known)
+        rule = _rule_of(graph, draft.nodes, known)
         owners = [
             other
             for other in drafts
@@ -101,7 +107,7 @@ def _without_parts(graph: HeapGraph, drafts: list[Draft], known: dict[str, Rule]
 
 def _advised(graph: HeapGraph, draft: Draft, known: dict[str, Rule]) -> Suspect:
     """With what the session's own rule says on how to end one."""
-    rule = _rule_of(graph, draft, known)
+    rule = _rule_of(graph, draft.nodes, known)
     if rule is None:
         return draft.suspect
     remedy = f"{draft.suspect.remedy} {rule.remedy}".strip()

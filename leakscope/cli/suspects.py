@@ -44,6 +44,10 @@ def suspects(
     harmless: Annotated[
         bool, typer.Option("--harmless", help="Also list growth that is known to mean nothing, with the reason.")
     ] = False,
+    ended: Annotated[
+        bool,
+        typer.Option("--ended", help="The work between the snapshots was ended: time left to live is no excuse."),
+    ] = False,
     rules: RulesOption = None,
     pause: PauseOption = None,
     json: JsonOption = False,
@@ -65,7 +69,7 @@ def suspects(
     from leakscope.render import suspect_documents, suspect_text
 
     graphs = _watched(sources, watch, pause, rules) if watch is not None else _opened(sources, pause, rules)
-    report = find_suspects(graphs, rules_told(tuple(rules or ()), Path.cwd()), limit)
+    report = find_suspects(graphs, rules_told(tuple(rules or ()), Path.cwd()), limit, ended=ended)
     if json:
         emit_json(suspect_documents.suspects(sources, report, harmless))
     else:

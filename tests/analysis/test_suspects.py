@@ -13,9 +13,11 @@ from leakscope.errors import InputError
 from leakscope.findings.suspects import SuspectReport
 from leakscope.graph.heap import Bounds, HeapGraph, Sessions
 from leakscope.graph.kinds import Fact, Node, Origin, Ref
+from leakscope.sessions.load import RuleSet
 from leakscope.sessions.remedies import harmless_reason, kinds, remedy_for
+from leakscope.sessions.rules import Rule
 from tests.analysis.growing import series
-from tests.heaps import Heap, Thing
+from tests.heaps import Heap, Thing, Told
 
 CLASSES = ("dict", "list", "str", "set", "tuple", "method", "app.Session", "app.Other", "app.Bus")
 
@@ -129,6 +131,29 @@ def test_another_holder_of_the_same_sessions_is_evidence_and_no_second_suspect()
     (suspect,) = find_suspects(series(fill, 4)).suspects
     assert suspect.holder == "app.SESSIONS"
     assert "also held by lib.CALLBACKS" in suspect.evidence
+
+
+def test_a_whole_stands_for_its_parts_though_they_keep_more() -> None:
+    def fill(heap: Heap, number: int) -> None:
+        for name in (*CLASSES, "app.Context"):
+            heap.cls(name)
+        sessions, contexts = heap.dict({}), heap.dict({})
+        heap.module("app", SESSIONS=sessions, CONTEXTS=contexts)
+        for _ in range(40 * number):
+            context = heap.session(heap.object("app.Context", size=5000), Told(rule="context"))
+            session = heap.session(heap.object("app.Session", context=context), Told(rule="session"))
+            for holder, held in ((sessions, session), (contexts, context)):
+                key = heap.string()
+                holder.hold(Ref.DICT_KEY, key).hold(Ref.KEY, held, key)
+
+    rules = RuleSet(
+        (
+            Rule("context", "", "test", classes=("app.Context",), part_of=("app.Session",)),
+            Rule("session", "", "test", classes=("app.Session",)),
+        )
+    )
+    report = find_suspects(series(fill, 4), rules)
+    assert [(found.class_, found.holder) for found in report.suspects] == [("app.Session", "app.SESSIONS")]
 
 
 def test_closed_sessions_that_are_held_are_suspected_from_one_snapshot() -> None:
