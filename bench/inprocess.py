@@ -54,14 +54,13 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1_000_000)
     asked = parser.parse_args()
     held = {f"key {number}": Session(number) for number in range(max(0, asked.objects - 100_000) // PER_SESSION)}
-    graph = snapshot()
-    objects, references = graph.objects, graph.references
-    del graph
     own, guppys = [], []
     for _ in range(ROUNDS):
         guppys.append(timed(lambda: guppy.hpy().heap()))
         own.append(timed(snapshot))
     tests = [timed(watched_test) for _ in range(ROUNDS)]
+    graph = snapshot()
+    objects, references = graph.objects, graph.references
     lines = [
         f"{objects:,} objects, {references:,} references, {len(gc.get_objects()):,} of them tracked,"
         f" {len(held):,} sessions, Python {sys.version.split()[0]}",

@@ -46,7 +46,6 @@ ONLY_IN: dict[str, set[str]] = {
     "numpy": {"target", "cpython", "graph", "formats", "sessions", "analysis", "kernels", "inprocess"},
     "pytest": {"inprocess"},
     "_pytest": {"inprocess"},
-    "trio": {"inprocess"},
 }
 """Every import from outside the standard library, and ctypes; a library that is not named here is refused."""
 

@@ -92,8 +92,9 @@ def pauses(watch: Watch, limits: Limits, grace: float, rounds_in_one: int = 1) -
 
 async def _sleep(pause: float) -> None:
     """Lets the tasks of whatever runs this coroutine go on."""
-    trio = sys.modules.get("trio")
-    if trio is not None and sys.modules["sniffio"].current_async_library() == "trio":
-        await trio.sleep(pause)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        await sys.modules["trio"].sleep(pause)  # the other library whose coroutines can be awaited here
     else:
         await asyncio.sleep(pause)
