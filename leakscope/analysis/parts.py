@@ -42,10 +42,12 @@ def fold_parts(index: HeapIndex, groups: Sequence[Growth], part_of: Callable[[Gr
     weight = {id(group): index.retained_lower_bound(group.heads) for group in groups}
     ranked = sorted(groups, key=lambda one: (one.rank, is_part[id(one)], -weight[id(one)], one.group))[:_MOST]
     touched = [_touched(index.graph, group) for group in ranked]
+    held = [_touched(index.graph, group, weakly=False) for group in ranked]
     owner = list(range(len(ranked)))
     for i, group in enumerate(ranked):
         for j in range(i):
-            if _one_container(ranked[j], group) or _refers(touched[j], group) or _refers(touched[i], ranked[j]):
+            # What refers to another only weakly may be a part of it, and never the other way round.
+            if _one_container(ranked[j], group) or _refers(held[j], group) or _refers(touched[i], ranked[j]):
                 owner[i] = owner[j]
                 break
     return [
@@ -58,10 +60,11 @@ def fold_parts(index: HeapIndex, groups: Sequence[Growth], part_of: Callable[[Gr
     ]
 
 
-def _touched(graph: HeapGraph, group: Growth) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    """What the group's objects refer to, weakly too, ascending; not their classes."""
+def _touched(graph: HeapGraph, group: Growth, weakly: bool = True) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """What the group's objects refer to, ascending; not their classes."""
     _, position = references_of(graph, group.objects)
-    return np.unique(graph.target[position[graph.kind[position] != Ref.TYPE]])
+    left_out = (Ref.TYPE,) if weakly else (Ref.TYPE, Ref.WEAK)
+    return np.unique(graph.target[position[~np.isin(graph.kind[position], left_out)]])
 
 
 def _refers(touched: np.ndarray[tuple[int], np.dtype[np.int32]], group: Growth) -> bool:

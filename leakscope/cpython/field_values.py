@@ -52,6 +52,10 @@ class HeapValues:
         """Kind and number of each node."""
         kind, number, zone, fold = read_values(self._heap.paged, self._numbers, self._places(nodes), self._form(nodes))
         self._zones.settle(kind, number, zone, fold)
+        # Torn memory may say anything: what is longer than all of it is no text, and what is no number has none.
+        too_long = np.isin(kind, (Value.TEXT, Value.BYTES)) & ~((number >= 0) & (number < self._heap.paged.size))
+        kind[too_long] = Value.MISSING
+        number[np.isin(kind, (Value.MISSING, Value.NONE, Value.OBJECT))] = np.nan
         return Values(kind, number)
 
     def c_numbers(self, nodes: Int32s, field: str) -> Values:
