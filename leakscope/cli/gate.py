@@ -6,11 +6,11 @@ import contextlib
 import datetime
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from leakscope.cli.durations import duration
+from leakscope.cli import gate_options as options
 from leakscope.cli.gate_look import find_violations
 from leakscope.cli.gate_policy import project_policy
 from leakscope.cli.gate_reports import check_reports, write_reports
@@ -32,80 +32,34 @@ if TYPE_CHECKING:
 
 
 def gate(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[FILE...]", help="Snapshots of equal rounds of work, three or more.", show_default=False
-        ),
-    ] = None,
-    pid: Annotated[int | None, typer.Option(metavar="PID", min=1, help="A running process to drive.")] = None,
-    run: Annotated[str | None, typer.Option(metavar="COMMAND", help="Start this service, and always stop it.")] = None,
-    ready: Annotated[
-        str | None,
-        typer.Option(metavar="REGEX|URL", help="The service is ready when its output matches, or the URL answers."),
-    ] = None,
-    step: Annotated[str | None, typer.Option(metavar="COMMAND", help="One round of equal work; run by sh.")] = None,
-    rounds: Annotated[int, typer.Option(metavar="N", min=2, max=100, help="Rounds that are measured.")] = 4,
-    warmup: Annotated[int, typer.Option(metavar="M", min=0, max=100, help="Rounds before the first snapshot.")] = 1,
-    settle: Annotated[
-        float, typer.Option(metavar="DURATION", parser=duration, help="Pause between a round and its snapshot.")
-    ] = "500ms",  # type: ignore[assignment]
-    retry_after: Annotated[
-        float,
-        typer.Option(metavar="DURATION", parser=duration, help="Before a failure counts, wait so long and look again."),
-    ] = "3s",  # type: ignore[assignment]
-    step_timeout: Annotated[
-        float, typer.Option(metavar="DURATION", parser=duration, help="A step that takes longer is ended.")
-    ] = "2m",  # type: ignore[assignment]
-    ready_timeout: Annotated[
-        float, typer.Option(metavar="DURATION", parser=duration, help="How long the service may take to be ready.")
-    ] = "1m",  # type: ignore[assignment]
-    max_growth: Annotated[
-        float | None, typer.Option(metavar="N", min=0, help="Objects that a round may leave behind, per leak: 0.")
-    ] = None,
-    no_growth: Annotated[bool, typer.Option("--no-growth", help="Do not judge growth.")] = False,
-    max_closed: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Closed sessions that may still be held: 0.")
-    ] = None,
-    max_overdue: Annotated[int | None, typer.Option(metavar="N", min=0, help="Sessions past their own time.")] = None,
-    max_age: Annotated[float | None, typer.Option(metavar="DURATION", parser=duration, help="Of any session.")] = None,
-    max_idle: Annotated[
-        float | None, typer.Option(metavar="DURATION", parser=duration, help="Unused, of any session.")
-    ] = None,
-    max_sessions: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB=N", help="Live sessions of a class. Repeatable.")
-    ] = None,
-    max_retained: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB=SIZE", help="Retained by a class: 'app.Cache=50 MiB'.")
-    ] = None,
-    max_container: Annotated[
-        list[str] | None, typer.Option(metavar="HOLDER=N", help="Entries of a container: 'app.SESSIONS=100'.")
-    ] = None,
-    max_descriptors: Annotated[
-        float | None, typer.Option(metavar="N", min=0, help="File descriptors by which a round may grow.")
-    ] = None,
-    max_threads: Annotated[float | None, typer.Option(metavar="N", min=0, help="Threads likewise.")] = None,
-    ended: Annotated[
-        bool,
-        typer.Option("--ended", help="Each round ends what it begins: time left to live is no excuse for growth."),
-    ] = False,
-    guessed: Annotated[
-        bool, typer.Option("--guessed", help="Judge state and age of sessions that only a guess calls so, too.")
-    ] = False,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Known leaks; default leakscope-baseline.json, if it is there."),
-    ] = None,
-    update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write what is found into the baseline, and pass.")
-    ] = False,
-    report: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FORMAT=FILE", help="text, json, markdown, junit, sarif or github; FILE - is standard output."
-        ),
-    ] = None,
-    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Leave the snapshots in this folder.")] = None,
+    files: options.FilesArgument = None,
+    pid: options.PidOption = None,
+    run: options.RunOption = None,
+    ready: options.ReadyOption = None,
+    step: options.StepOption = None,
+    rounds: options.RoundsOption = 4,
+    warmup: options.WarmupOption = 1,
+    settle: options.SettleOption = 0.5,
+    retry_after: options.RetryAfterOption = 3.0,
+    step_timeout: options.StepTimeoutOption = 120.0,
+    ready_timeout: options.ReadyTimeoutOption = 60.0,
+    max_growth: options.MaxGrowthOption = None,
+    no_growth: options.NoGrowthOption = False,
+    max_closed: options.MaxClosedOption = None,
+    max_overdue: options.MaxOverdueOption = None,
+    max_age: options.MaxAgeOption = None,
+    max_idle: options.MaxIdleOption = None,
+    max_sessions: options.MaxSessionsOption = None,
+    max_retained: options.MaxRetainedOption = None,
+    max_container: options.MaxContainerOption = None,
+    max_descriptors: options.MaxDescriptorsOption = None,
+    max_threads: options.MaxThreadsOption = None,
+    ended: options.EndedOption = False,
+    guessed: options.GuessedOption = False,
+    baseline: options.BaselineOption = None,
+    update_baseline: options.UpdateBaselineOption = False,
+    report: options.ReportOption = None,
+    keep: options.KeepOption = None,
     rules: RulesOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
