@@ -98,7 +98,7 @@ def _tables_of(graph: HeapGraph) -> dict[str, dict[str, Column]]:
 
 def _pick(holder: object, table: str) -> dict[str, Column]:
     if holder is None:
-        return {field.name: np.zeros(0, field.type.to_pandas_dtype()) for field in TABLES[table]}
+        return {name: [] for name in TABLES[table].names}
     return {name: getattr(holder, name) for name in TABLES[table].names}
 
 
