@@ -19,6 +19,7 @@ from leakscope.findings.model import ClassRow
 from leakscope.graph.facts import number
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int32s, Int64s
 from leakscope.graph.kinds import Node, Ref
+from leakscope.graph.values import UNKNOWN_MASK
 
 _TEXTS = 50
 """Chains whose text is kept."""
@@ -110,17 +111,22 @@ def _int(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
+def _classes(graph: HeapGraph) -> tuple[list[str], Int32s]:
+    """Names of classes, each once, and by type the place of its name there."""
+    number_of = {name: row for row, name in enumerate(dict.fromkeys(graph.types.name))}
+    return list(number_of), np.array([number_of[name] for name in graph.types.name], dtype=np.int32)
+
+
 def _sessions(graph: HeapGraph, nodes: Int32s) -> SessionRows:
     known = session_facts(graph, nodes)
-    names = {name: row for row, name in enumerate(dict.fromkeys(graph.types.name))}
-    class_of_type = np.array([names[name] for name in graph.types.name], dtype=np.int32)
+    names, class_of_type = _classes(graph)
     told = known.row >= 0
     row = known.row.clip(0)
-    none = np.full(len(nodes), np.iinfo(np.uint64).max, dtype=np.uint64)
+    none = np.full(len(nodes), UNKNOWN_MASK, dtype=np.uint64)
     rules = graph.sessions if graph.sessions is not None and len(graph.sessions.node) else None
     return SessionRows(
         address=graph.address[nodes],
-        class_=list(names),
+        class_=names,
         of=class_of_type[graph.type[nodes]],
         id=np.where(told, rules.id[row], none) if rules else none,
         created=np.where(told, rules.created[row], np.nan) if rules else np.full(len(nodes), np.nan),
@@ -139,10 +145,9 @@ def container_lengths(graph: HeapGraph) -> tuple[Int32s, Int64s]:
 
 
 def _containers(graph: HeapGraph) -> ContainerRows:
-    names = {name: row for row, name in enumerate(dict.fromkeys(graph.types.name))}
-    class_of_type = np.array([names[name] for name in graph.types.name], dtype=np.int32)
+    names, class_of_type = _classes(graph)
     node, length = container_lengths(graph)
-    return ContainerRows(node, graph.address[node], list(names), class_of_type[graph.type[node]], length)
+    return ContainerRows(node, graph.address[node], names, class_of_type[graph.type[node]], length)
 
 
 def _named(index: HeapIndex, containers: ContainerRows) -> dict[ClusterKey, tuple[str, int]]:

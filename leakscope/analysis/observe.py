@@ -77,9 +77,8 @@ def rounds_of(graphs: Sequence[HeapGraph], names: Sequence[str]) -> tuple[Round,
 
 
 def _round(graph: HeapGraph, name: str) -> Round:
-    evidence = process_evidence(graph)
     pid = number(graph.facts, "pid")
-    descriptors = evidence.descriptors if evidence else None
+    descriptors, threads = _kernel_counts(graph)
     return Round(
         name=name,
         pid=None if pid is None else int(pid),
@@ -87,9 +86,18 @@ def _round(graph: HeapGraph, name: str) -> Round:
         objects=graph.objects,
         sessions=len(session_nodes(graph)),
         pause_ms=number(graph.facts, "pause_ms"),
-        descriptors=None if descriptors is None else sum(descriptors.values()),
-        threads=evidence.threads if evidence else None,
+        descriptors=descriptors,
+        threads=threads,
     )
+
+
+def _kernel_counts(graph: HeapGraph) -> tuple[int | None, int | None]:
+    """Open descriptors and threads of the process; None where the capture did not ask."""
+    evidence = process_evidence(graph)
+    if evidence is None:
+        return None, None
+    descriptors = evidence.descriptors
+    return None if descriptors is None else sum(descriptors.values()), evidence.threads
 
 
 def _growth(suspect: Suspect, series: Series) -> Observation:
@@ -123,9 +131,10 @@ def _doubtful(per_step: float, steps: int) -> bool:
 def _process(graphs: Sequence[HeapGraph]) -> list[Observation]:
     """Descriptors and threads: the smallest growth of any round, so that one busy moment is none."""
     seen = []
-    for rule in ("descriptors", "threads"):
-        counts = [getattr(each, rule) for each in rounds_of(graphs, [""] * len(graphs))]
-        if None not in counts:
+    descriptors, threads = zip(*map(_kernel_counts, graphs), strict=True)
+    for rule, told in (("descriptors", descriptors), ("threads", threads)):
+        counts = [count for count in told if count is not None]
+        if len(counts) == len(told):
             least = min(after - before for before, after in pairwise(counts))
             shown = " > ".join(map(str, counts))
             found, doubtful = float(max(0, least)), _doubtful(least, len(graphs) - 1)

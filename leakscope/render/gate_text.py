@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from leakscope.findings.gate import RULES, KnownLeak, Round, Verdict, Violation
+from leakscope.findings.gate import KnownLeak, Round, Verdict, Violation
 from leakscope.render import units
 from leakscope.render.screen import Column, Screen, draw, hanging, indented, number, safe, table
 
@@ -97,8 +97,3 @@ def _rounds(rows: Sequence[Round]) -> RenderableType:
     ]
     headings = ["objects", "sessions", "files", "threads", "pause"]
     return table([Column("snapshot"), *(number(heading) for heading in headings)], cells)
-
-
-def rule_text(rule: str) -> str:
-    """What a rule finds, as a sentence."""
-    return RULES.get(rule, rule)
