@@ -80,7 +80,7 @@ class _Reading:
         liveness = Liveness(heap, found, refs, shapes)
         finder = RootFinder(heap, found, table, names, origins)
         self._exact_roots(finder, interpreters, modules)
-        liveness.settle(finder, threads)
+        liveness.settle(finder, threads, found.objects.lookup(suspended.node))
         refs, number, garbage = liveness.pruned()
         self.report("done", 1.0)
         kept = number >= 0
