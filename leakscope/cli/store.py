@@ -62,7 +62,9 @@ def store(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Show which keys of a Redis session store leak: never expiring, idle, or unknown to every process.
+    """Show what leaks in a Redis session store.
+
+    Keys that never expire, that lie idle, or that no process knows any more.
 
     With --snapshot also the other way round: sessions that live on in a
     process although the store has them no more, and who holds them.

@@ -64,6 +64,12 @@ GROUPS = {
         "paramiko==5.1.0",
         "pika==1.4.4",
     ),
+    "services": (
+        "redis==8.1.0",
+        "starlette==1.10.0; python_version >= '3.11'",
+        "starlette==1.7.0; python_version < '3.11'",
+        "uvicorn==0.54.0",
+    ),
     "dify": (
         "flask-restx==1.3.2",
         "flask==3.1.3",
