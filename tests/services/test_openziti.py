@@ -1,4 +1,4 @@
-"""The router on its own behaviour: the tracker by all orders, duplicates and losses; the two processes by real sockets."""
+"""The router on its own behaviour: the tracker by any order, duplicate and loss; the two processes by real sockets."""
 
 from __future__ import annotations
 
