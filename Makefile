@@ -7,7 +7,7 @@ KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint gate-soak bench bench-gate bench-inprocess wheel clean
+.PHONY: help demo test accuracy lint gate-soak bench bench-gate bench-inprocess wheel clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s%s\n", $$1, $$2 }'
@@ -17,6 +17,9 @@ demo: $(BUILT)  ## watch leakscope at work on the bundled leaking service
 
 test: lint  ## all checks and all tests
 	$(BIN)/pytest
+
+accuracy: $(BUILT)  ## does leakscope tell 22 leaks from 4 sound services? IDS='glm-listener ...' for some
+	$(BIN)/python -m tests.services.accuracy $(IDS)
 
 lint: $(BUILT)  ## ruff and mypy
 	$(BIN)/ruff check .

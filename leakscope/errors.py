@@ -35,6 +35,10 @@ class InputError(LeakscopeError):
     exit_code = EXIT_INPUT
 
 
+class StoreError(InputError):
+    """The session store cannot be read: not there, no rights, or it answers what cannot be used."""
+
+
 class AttachError(LeakscopeError):
     """The process cannot be read: gone, no rights, no Python, not a supported version."""
 

@@ -23,12 +23,13 @@ ALLOWED_ROOMS: dict[str, set[str]] = {
     "render": {"findings"},
     "kernels": set(),
     "gate": {"findings", "errors"},
+    "store": {"findings", "errors"},
     "demo": set(),
     "inprocess": {"graph", "sessions", "analysis", "findings", "render", "kernels", "errors"},
     "errors": set(),
     "cli": {
         *("target", "cpython", "graph", "formats", "sessions", "analysis", "findings", "render", "kernels"),
-        *("gate", "demo", "inprocess", "errors"),
+        *("gate", "store", "demo", "inprocess", "errors"),
     },
 }
 """What each room may import besides itself; the same as the table in leakscope/README.md."""

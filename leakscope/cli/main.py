@@ -22,12 +22,13 @@ from leakscope.cli.ps import ps
 from leakscope.cli.rules import rules
 from leakscope.cli.sessions import sessions
 from leakscope.cli.snapshot import snapshot
+from leakscope.cli.store import store
 from leakscope.cli.suspects import suspects
 from leakscope.cli.top import top
 from leakscope.errors import EXIT_BUG, EXIT_CLEAN, EXIT_INPUT, EXIT_USAGE, LeakscopeError
 
 EXIT_INTERRUPTED = 130
-COMMANDS = (ps, doctor, snapshot, sessions, chains, top, suspects, rules, diff, gate, demo)
+COMMANDS = (ps, doctor, snapshot, sessions, chains, top, suspects, rules, diff, gate, store, demo)
 
 # The base of every complaint about a command line. typer carries click inside or
 # depends on it, according to its version, and exports only the derived class.

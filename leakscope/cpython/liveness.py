@@ -44,6 +44,9 @@ class Liveness:
         counts = words[found.offsets >> 3]
         self.immortal = (counts >= np.uint64(1 << 30)) & (heap.layout.object_immortal_refcnt > 0)
         self._counts = np.minimum(counts, np.uint64(1 << 30)).astype(np.int32)
+        # Interpreter frames count nothing: words of C code that point at one do not hold it.
+        is_frame = shapes.columns[found.rows, Column.SHAPE] == Shape.RUNNING_FRAME
+        self._counts[is_frame], self.immortal[is_frame] = 0, False
         has_head = (shapes.columns[found.rows, Column.HEAD] > 0) & (found.static == 0)
         has_head &= found.offsets >= heap.layout.gc_head_sizeof
         self.tracked = np.zeros(len(counts), bool)
@@ -86,8 +89,11 @@ class Liveness:
         self._keep_ref[positions] = 0
         self._refs.kind[positions] = Ref.WEAK
 
-    def settle(self, finder: RootFinder, threads: list[PythonThread]) -> None:
-        """Adds the roots that only counts can tell, and sets apart what nothing reaches."""
+    def settle(self, finder: RootFinder, threads: list[PythonThread], suspended: Int32s) -> None:
+        """Adds the roots that only counts can tell, and sets apart what nothing reaches.
+
+        ``suspended``: nodes of the frames of suspended greenlets, -1 for those that were not found.
+        """
         total = len(self._counts)
         degrees = in_degrees(total, self._refs.target, self._refs.kind, _kinds(*_NOT_COUNTED))
         unexplained = self._counts - degrees
@@ -100,6 +106,10 @@ class Liveness:
         unseen = np.flatnonzero(unknown).astype(np.int32)
         finder.rows.add(unseen, Root.C_UNSEEN, -1)
         live |= reach(edges, unseen)
+        # A greenlet that only its own frames lead to stays: greenlet does not show the collector what frames hold.
+        forgotten = suspended[(suspended >= 0) & (live[suspended] == 0)]
+        finder.rows.add(forgotten, Root.C_UNSEEN, -1)
+        live |= reach(edges, forgotten)
         garbage = np.flatnonzero((live == 0) & self.tracked).astype(np.int32)
         finder.rows.add(garbage, Root.GARBAGE, -1)
         self._live = live

@@ -81,11 +81,18 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
     offsets = np.concatenate([part[0] for part in parts])
     rows = np.concatenate([part[1] for part in parts])
     keep = _fitting(heap, shapes, offsets, rows, static)
-    offsets, rows = _with_frames(heap, offsets[keep], rows[keep], frames, len(table.types))
-    return Found(
-        Objects(heap.paged, offsets), offsets, rows,
-        image.pages[offsets >> 12] + (offsets & 4095).astype(np.uint64), static[offsets >> 12],
-    )  # fmt: skip
+    return _found(heap, *_with_frames(heap, offsets[keep], rows[keep], frames, len(table.types)), static)
+
+
+def with_more_frames(heap: HeapMemory, found: Found, frames: Iterable[int], row: int) -> Found:
+    """``found`` and the interpreter frames at these addresses; ``row`` is that of running frames."""
+    static = _pages_in(heap, [area for module in heap.image.modules for area in module.data_ranges])
+    return _found(heap, *_with_frames(heap, found.offsets, found.rows, frames, row), static)
+
+
+def _found(heap: HeapMemory, offsets: Int64s, rows: Int32s, static: UInt8s) -> Found:
+    addresses = heap.image.pages[offsets >> 12] + (offsets & 4095).astype(np.uint64)
+    return Found(Objects(heap.paged, offsets), offsets, rows, addresses, static[offsets >> 12])
 
 
 def _pages_in(heap: HeapMemory, areas: Iterable[tuple[int, int]]) -> UInt8s:
@@ -118,7 +125,9 @@ def _fitting(heap: HeapMemory, shapes: ShapeTable, offsets: Int64s, rows: Int32s
     return scan.outermost(offsets, ends, heads, static[offsets >> 12]).view(bool)
 
 
-def _with_frames(heap: HeapMemory, offsets: Int64s, rows: Int32s, frames: list[int], row: int) -> tuple[Int64s, Int32s]:
+def _with_frames(
+    heap: HeapMemory, offsets: Int64s, rows: Int32s, frames: Iterable[int], row: int
+) -> tuple[Int64s, Int32s]:
     pages = heap.image.pages
     addresses = np.array(sorted(set(frames)), np.uint64)
     index = np.minimum(np.searchsorted(pages, addresses & ~np.uint64(4095)), max(0, len(pages) - 1))

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from leakscope.cpython.code import CodeReader
+from leakscope.cpython.greenlets import GREENLET, GREENLET_FRAME, suspended_frames, with_suspended_frames
 from leakscope.cpython.labels import Namespaces, resolve_labels
 from leakscope.cpython.layouts import DEBUG_OFFSETS_BYTES, Layout, layout_for, overlay_debug_offsets
 from leakscope.cpython.liveness import Liveness
 from leakscope.cpython.local_time import utc_offset
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
-from leakscope.cpython.objects import Found, References, find_objects, own_sizes, read_references
+from leakscope.cpython.objects import Found, References, find_objects, own_sizes, read_references, with_more_frames
 from leakscope.cpython.roots import Module, RootFinder, read_modules
 from leakscope.cpython.shapes import ShapeTable, describe_types
 from leakscope.cpython.threads import Interpreter, read_interpreters
@@ -23,7 +24,7 @@ from leakscope.errors import UnsupportedTargetError
 from leakscope.graph.heap import Frames, HeapGraph, Labels, Types
 from leakscope.graph.kinds import Node, Ref
 from leakscope.graph.origins import Origins
-from leakscope.kernels._arrays import Int32s, UInt8s
+from leakscope.kernels._arrays import Int32s, UInt8s, UInt64s
 from leakscope.kernels._shapes import Column, Shape
 from leakscope.target.image import MemoryImage
 
@@ -64,8 +65,13 @@ class _Reading:
         self.report("objects", 0.1)
         threads = [thread for each in interpreters for thread in each.threads]
         found = find_objects(heap, table, shapes, threads)
+        suspended = suspended_frames(heap, _greenlets(table, found))
+        if len(suspended.node):
+            found = with_more_frames(heap, found, suspended.node[~suspended.is_object].tolist(), len(table.types))
         self.report("references", 0.3)
         refs = read_references(heap, shapes, found, names)
+        if len(suspended.node):
+            refs = with_suspended_frames(refs, found, suspended, names.add(GREENLET_FRAME))
         sizes = own_sizes(heap, shapes, found)
         self.report("names", 0.6)
         labels = resolve_labels(heap, found, shapes, refs, _namespaces(found, refs, shapes), names, self.reveal)
@@ -74,7 +80,7 @@ class _Reading:
         liveness = Liveness(heap, found, refs, shapes)
         finder = RootFinder(heap, found, table, names, origins)
         self._exact_roots(finder, interpreters, modules)
-        liveness.settle(finder, threads)
+        liveness.settle(finder, threads, found.objects.lookup(suspended.node))
         refs, number, garbage = liveness.pruned()
         self.report("done", 1.0)
         kept = number >= 0
@@ -120,6 +126,13 @@ class _Reading:
             "copied_bytes": facts.copied_bytes,
             "warnings": list(facts.warnings),
         }
+
+
+def _greenlets(table: TypeTable, found: Found) -> UInt64s:
+    """The addresses of all instances of ``greenlet.greenlet`` and of classes of its kind."""
+    is_greenlet = [any(base.name == GREENLET for base in table.bases(each)) for each in table.types]
+    addresses: UInt64s = found.addresses[np.array([*is_greenlet, False])[found.rows]]
+    return addresses
 
 
 def _collector(heap: HeapMemory, interpreter: Interpreter) -> dict[str, bool]:

@@ -17,6 +17,7 @@ from leakscope.findings.model import (
 )
 from leakscope.findings.rules import RuleReport
 from leakscope.findings.sessions import SessionReport
+from leakscope.findings.store import StoreReport
 
 Document = dict[str, Any]
 
@@ -71,6 +72,11 @@ def top(source: str, rows: Iterable[ClassRow]) -> Document:
 def rules(source: str | None, report: RuleReport) -> Document:
     """``rules`` in the order in which they are asked, each with its ``use`` if a heap was; ``problems``."""
     return document("rules", source, **_plain(report))
+
+
+def store(source: str, report: StoreReport) -> Document:
+    """``keys``: counts by type and the flagged ones; ``copies`` and ``clusters`` where snapshots were compared."""
+    return document("store", source, **_plain(report), gone=report.gone)
 
 
 def demo(source: str, documents: list[Document]) -> Document:

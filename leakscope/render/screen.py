@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leakscope.render.escape import escaped
+from leakscope.render.units import UNKNOWN
 
 Justify = Literal["left", "right"]
 
@@ -53,6 +54,12 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Table:
     for row in rows:
         drawn.add_row(*(safe(cell) for cell in row))
     return drawn
+
+
+def known_columns(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Table:
+    """The table without the columns of which nothing is known."""
+    kept = [at for at in range(len(columns)) if any(row[at] != UNKNOWN for row in cells)]
+    return table([columns[at] for at in kept], [[row[at] for at in kept] for row in cells])
 
 
 def hanging(label: str, content: Text) -> Table:

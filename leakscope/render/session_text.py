@@ -11,7 +11,7 @@ from leakscope.findings.model import Cluster
 from leakscope.findings.sessions import SessionClass, SessionItem, SessionReport
 from leakscope.render import units
 from leakscope.render.evidence_text import expected_lines, lines
-from leakscope.render.screen import Column, Screen, draw, number, safe, table
+from leakscope.render.screen import Column, Screen, draw, known_columns, number, safe, table
 
 _PLURAL = {"session": "sessions", "connection": "connections", "request": "requests", "task": "tasks"}
 
@@ -91,7 +91,7 @@ def _classes(rows: Sequence[SessionClass]) -> RenderableType:
         for row in rows
     ]
     headings = ["count", "retained", "closed", "overdue", "oldest", "median", "uncollected"]
-    return _known_columns([*(number(heading) for heading in headings), Column("class")], cells)
+    return known_columns([*(number(heading) for heading in headings), Column("class")], cells)
 
 
 def _items(rows: Sequence[SessionItem]) -> RenderableType:
@@ -122,10 +122,4 @@ def _items(rows: Sequence[SessionItem]) -> RenderableType:
         ]
         for row in rows
     ]
-    return _known_columns(columns, cells)
-
-
-def _known_columns(columns: list[Column], cells: list[list[str]]) -> RenderableType:
-    """The table without the columns of which nothing is known."""
-    kept = [at for at in range(len(columns)) if any(row[at] != units.UNKNOWN for row in cells)]
-    return table([columns[at] for at in kept], [[row[at] for at in kept] for row in cells])
+    return known_columns(columns, cells)

@@ -64,6 +64,24 @@ GROUPS = {
         "paramiko==5.1.0",
         "pika==1.4.4",
     ),
+    "services": (
+        "redis==8.1.0",
+        "starlette==1.10.0; python_version >= '3.11'",
+        "starlette==1.7.0; python_version < '3.11'",
+        "uvicorn==0.54.0",
+    ),
+    "dify": (
+        "flask-restx==1.3.2",
+        "flask==3.1.3",
+        "gevent==26.9.0",
+        "greenlet==3.5.6",
+        "gunicorn==27.0.1",
+        "packaging==26.3",
+        "requests==2.34.2",
+        "sqlalchemy==2.1.9; python_version >= '3.11'",
+        "sqlalchemy==2.0.58; python_version < '3.11'",
+        "urllib3==2.8.0",
+    ),
 }
 
 

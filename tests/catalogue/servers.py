@@ -30,7 +30,7 @@ def postgres() -> Iterator[str]:
     """The URL of an empty PostgreSQL, which refuses to run as root and so runs as the package's user."""
     binaries = _postgres_binaries()
     user = _USER if os.geteuid() == 0 else None
-    port = _free_port()
+    port = free_port()
     with _folder(user) as folder:
         making = [binaries / "initdb", "-D", folder / "data", "-U", _USER, "-A", "trust", "-N", "-E", "UTF8"]
         done = subprocess.run(making, user=user, cwd=folder, capture_output=True, text=True, check=False)
@@ -43,14 +43,14 @@ def postgres() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def redis() -> Iterator[str]:
-    """The URL of an empty Redis that writes nothing."""
+def redis(*options: str) -> Iterator[str]:
+    """The URL of an empty Redis that writes nothing; ``options`` such as ``--cluster-enabled yes`` are added."""
     program = shutil.which("redis-server")
     if program is None:
         raise RuntimeError("redis-server is missing: apt-get install redis-server")
-    port = _free_port()
+    port = free_port()
     with _folder(None) as folder:
-        serving = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        serving = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, *options]
         with _serving(serving, folder, None):
             _wait_until(lambda: _pongs(port))
             yield f"redis://127.0.0.1:{port}/0"
@@ -115,7 +115,8 @@ def _pongs(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

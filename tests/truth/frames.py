@@ -68,13 +68,13 @@ def _running_frames(graph: HeapGraph, without_files: set[str]) -> dict[_Key, lis
 
 def _best_fit(graph: HeapGraph, expected: dict[str, int], nodes: list[int]) -> list[str]:
     """Takes from ``nodes`` the one whose locals fit best (recursion gives equal keys); says what does not."""
-    fits = [_local_problems(graph, expected, node) for node in nodes]
+    fits = [local_problems(graph, expected, node) for node in nodes]
     best = min(range(len(nodes)), key=lambda at: len(fits[at]))
     nodes.pop(best)
     return fits[best]
 
 
-def _local_problems(graph: HeapGraph, expected: dict[str, int], node: int) -> list[str]:
+def local_problems(graph: HeapGraph, expected: dict[str, int], node: int) -> list[str]:
     """``expected`` maps names to addresses; a variable in a cell may be shown as the cell."""
     problems, found = [], dict(_locals(graph, node))
     for name, address in expected.items():
