@@ -7,10 +7,10 @@ KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test accuracy lint gate-soak bench bench-gate bench-inprocess wheel clean
+.PHONY: help demo test accuracy lint gate-soak bench bench-gate bench-inprocess bench-scenarios bench-store wheel clean
 
 help:  ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-15s%s\n", $$1, $$2 }'
 
 demo: $(BUILT)  ## watch leakscope at work on the bundled leaking service
 	@$(BIN)/leakscope demo
@@ -37,6 +37,12 @@ bench-gate: $(BUILT)  ## measure what the gate and diff take; N=100000 for a qui
 
 bench-inprocess: $(BUILT)  ## the own heap beside guppy3, and what the pytest plug-in adds to a test
 	$(BIN)/python bench/inprocess.py $(if $(N),--objects $(N))
+
+bench-scenarios: $(BUILT)  ## what the mechanisms of the four systems are worth, as ratios; QUICK=1 for a look
+	$(BIN)/python bench/scenarios.py $(if $(QUICK),--quick) $(IDS)
+
+bench-store: $(BUILT)  ## what leakscope store costs a Redis of a million keys; N=100000 for a quick run
+	$(BIN)/python bench/store.py $(if $(N),--n $(N))
 
 wheel: $(BUILT)  ## a wheel in dist/, which installs without a compiler
 	$(BIN)/python -m build --wheel --no-isolation

@@ -1,103 +1,54 @@
 """What the mechanisms of the four systems are worth: both sides of each comparison in one run, as ratios.
 
-    python bench/scenarios.py [destruction] [--poll-every S]
+    python bench/scenarios.py [destruction] [stores] [writes] [--quick]
 
-The write-ups' numbers stand beside ours; theirs are of other machines and other loads.
+* destruction: sessions of autoglm destroyed by polling and by event, under the same load at the same time;
+* stores: one of two instances of dify_cluster is killed and started again. With a store of its own it has forgotten
+  its sessions; with the shared one its clients go on at the other;
+* writes: the same uses over the same connections, once with each waiting until Redis has its write, and once with
+  writes queued; then SIGTERM, after which the other instance must know every payload.
+
+The write-ups' numbers stand beside ours; theirs are of other machines and other loads. Needs redis-server (Debian's
+package). Exit code 1 if a target is not reached.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fixtures.services.running import Service, load, running
+from comparison import Comparison
+from scenarios_cluster import stores, writes
+from scenarios_destruction import destruction
 
-POLL_EVERY_S = 16.0
-ROUNDS = 32
-SESSIONS_PER_ROUND = 20
-MIX = ",".join(["good"] * 6 + ["lost"] * 3 + ["raise"])
-"""One session in ten has a clean-up that fails."""
-TARGET_RATIO = 50.0
-
-
-@dataclass(frozen=True)
-class Destruction:
-    """How one side destroyed its sessions; shares from 0 to 1."""
-
-    mean_s: float
-    p99_s: float
-    recovered: float
-    """Of the sessions that were opened, those whose memory is free again."""
-    leak_rate: float
-    """Those that ended and were never destroyed."""
-
-
-def measured(service: Service, period_s: float, settle_s: float) -> Destruction:
-    """The load spread over two periods of polling, so that sessions end at every moment of one."""
-    began = time.monotonic()
-    for number in range(ROUNDS):
-        time.sleep(max(0.0, began + number * 2 * period_s / ROUNDS - time.monotonic()))
-        done = load("autoglm", service.port, SESSIONS_PER_ROUND, MIX)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-    time.sleep(settle_s)
-    stats = service.stats()
-    return Destruction(
-        mean_s=stats["delay_mean_s"],
-        p99_s=stats["delay_p99_s"],
-        recovered=1 - stats["in_memory"] / stats["opened"],
-        leak_rate=1 - stats["destroyed"] / stats["opened"],
-    )
-
-
-def destruction(poll_every_s: float) -> bool:
-    """Polled against event-driven, side by side under one load; whether the target is reached."""
-    with (
-        running("autoglm", "--destroy", "poll", "--poll-every", poll_every_s) as polled,
-        running("autoglm", "--destroy", "event") as by_event,
-        ThreadPoolExecutor(2) as pool,
-    ):
-        sides = [pool.submit(measured, one, poll_every_s, 2 * poll_every_s) for one in (polled, by_event)]
-        before, after = (side.result() for side in sides)
-    ratio = before.mean_s / after.mean_s
-    rows = [
-        ("", f"polled every {poll_every_s:g} s", "by event", "ratio", "write-up"),
-        ("mean delay", f"{before.mean_s:.3f} s", f"{after.mean_s:.4f} s", f"{ratio:.0f} x", "8.2 s -> 0.4 s: 20 x"),
-        ("p99 delay", f"{before.p99_s:.3f} s", f"{after.p99_s:.4f} s", f"{before.p99_s / after.p99_s:.0f} x", ""),
-        ("recovered", f"{before.recovered:.1%}", f"{after.recovered:.1%}", "", "89 % -> 99.6 %"),
-        ("leak rate", f"{before.leak_rate:.1%}", f"{after.leak_rate:.1%}", "", "2.3 % -> 0.1 %"),
-    ]
-    _tell(f"destruction of {ROUNDS * SESSIONS_PER_ROUND} sessions, one in ten of which fails at first", rows)
-    return ratio >= TARGET_RATIO and after.recovered == 1 and after.leak_rate == 0
-
-
-def _tell(title: str, rows: list[tuple[str, ...]]) -> None:
-    """A table in Markdown."""
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
-    sys.stdout.write("\n".join([f"## {title}", "", head, "|" + " --- |" * len(rows[0]), *body, "", ""]))
-    sys.stdout.flush()
-
-
-COMPARISONS: dict[str, Callable[[float], bool]] = {"destruction": destruction}
+COMPARISONS: dict[str, tuple[Callable[[], Comparison], Callable[[], Comparison]]] = {
+    "destruction": (lambda: destruction(poll_every_s=16.0), lambda: destruction(poll_every_s=4.0)),
+    "stores": (lambda: stores(sessions=500, rounds=5), lambda: stores(sessions=100, rounds=1)),
+    "writes": (lambda: writes(requests=9600, rounds=7), lambda: writes(requests=3200, rounds=3)),
+}
+"""In full, and a quick one."""
 
 
 def main() -> int:
-    """0 if every comparison reaches its target."""
+    """0 if every comparison reaches its targets."""
     parser = argparse.ArgumentParser(description="Ratios of the mechanisms of the four systems.")
     parser.add_argument("comparison", nargs="*", help=f"of {', '.join(COMPARISONS)}; all by default")
-    parser.add_argument("--poll-every", type=float, default=POLL_EVERY_S, metavar="S")
+    parser.add_argument("--quick", action="store_true", help="a small run, for a look")
     options = parser.parse_args()
     if unknown := [name for name in options.comparison if name not in COMPARISONS]:
         parser.error(f"no comparison {unknown[0]!r}; there are: {', '.join(COMPARISONS)}")
-    reached = [COMPARISONS[name](options.poll_every) for name in options.comparison or COMPARISONS]
+    reached = [_told(COMPARISONS[name][options.quick]()) for name in options.comparison or COMPARISONS]
     return 0 if all(reached) else 1
+
+
+def _told(comparison: Comparison) -> bool:
+    sys.stdout.write(comparison.text())
+    sys.stdout.flush()
+    return comparison.reached
 
 
 if __name__ == "__main__":

@@ -1,37 +1,26 @@
-"""Measures what the cluster's mechanisms are worth: both sides of each in one run, printed as ratios.
-
-    python bench/scenarios_cluster.py [--sessions N] [--requests N] [--rounds N]
-
-* **single against shared store**: one of two instances is killed and started again. With a store of its own it has
-  forgotten its sessions; with the shared one its clients go on at the other.
-* **synchronous against asynchronous writes**: the same uses over the same connections, with every use waiting until
-  Redis has its write, and with writes queued. Then SIGTERM, after which the other instance must know every payload.
-
-Needs redis-server (Debian's package) and the Python package redis.
-"""
+"""Sessions of the cluster in a single and in a shared store, and synchronous against asynchronous writes."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import signal
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from comparison import Comparison, python_of_services, times
 
-from fixtures.services.lines import Peer, connected  # noqa: E402
+from fixtures.services.lines import Peer, connected
+from fixtures.services.running import ROOT
 
 _CLIENTS = 32
+TARGET_RATIO = 3.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,7 @@ class Writes:
 @contextmanager
 def cluster(*options: object) -> Iterator[list[dict[str, int]]]:
     """Port and PID of two instances, which are ended after the block."""
-    command = [sys.executable, "-m", "fixtures.services.dify_cluster", *map(str, options)]
+    command = [str(python_of_services()), "-m", "fixtures.services.dify_cluster", *map(str, options)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     try:
@@ -137,53 +126,57 @@ async def _gone(pid: int) -> None:
         await asyncio.sleep(0.01)
 
 
-def compared_stores(sessions: int) -> list[str]:
-    """Two lines and their ratio."""
-    with cluster("--redis", "none") as instances:
-        single = asyncio.run(outage(instances, shared=False, sessions=sessions))
-    with cluster() as instances:
-        shared = asyncio.run(outage(instances, shared=True, sessions=sessions))
-    faster = single.delay_ms / shared.delay_ms
-    return [
-        f"one instance of two killed, {sessions} sessions        sessions lost        delay",
-        *(
-            f"  {name:<44} {outage_.lost:>11.1%} {outage_.delay_ms:>9.0f} ms"
-            for name, outage_ in (("single store", single), ("shared store", shared))
+def stores(sessions: int, rounds: int) -> Comparison:
+    """Single against shared store; the worst share of lost sessions and the median delay of the rounds."""
+    single, shared = [], []
+    for _ in range(rounds):
+        with cluster("--redis", "none") as instances:
+            single.append(asyncio.run(outage(instances, shared=False, sessions=sessions)))
+        with cluster() as instances:
+            shared.append(asyncio.run(outage(instances, shared=True, sessions=sessions)))
+    lost = [max(each.lost for each in side) for side in (single, shared)]
+    delay = [statistics.median(each.delay_ms for each in side) for side in (single, shared)]
+    return Comparison(
+        title=f"One instance of two killed, {sessions} sessions, {rounds} rounds",
+        rows=(
+            ("", "single store", "shared store", "ratio", "write-up"),
+            ("sessions lost", f"{lost[0]:.1%}", f"{lost[1]:.1%}", "", "12 % -> 0.2 %"),
+            ("delay", f"{delay[0]:.0f} ms", f"{delay[1]:.1f} ms", times(*delay), "680 -> 130 ms: 5.2 x"),
         ),
-        f"  write-up: 12 % -> 0.2 %, 680 -> 130 ms ({680 / 130:.1f} times); here {faster:.1f} times",
-    ]
+        targets=(("with a shared store no session lost", lost[1] == 0),),
+    )
 
 
-def compared_writes(requests: int, rounds: int) -> list[str]:
-    """Two lines, each the median of the rounds, and their ratio."""
+def writes(requests: int, rounds: int) -> Comparison:
+    """Synchronous against asynchronous, in turns, so that whatever else the machine does disturbs both alike.
+
+    All numbers are medians; the ratio is that of the ratios of neighbouring runs.
+    """
     measured: dict[str, list[Writes]] = {"sync": [], "async": []}
     for _ in range(rounds):
         for kind, results in measured.items():
             with cluster("--writes", kind) as instances:
                 results.append(asyncio.run(uses(instances, requests)))
-    rate = {kind: statistics.median(result.per_second for result in of) for kind, of in measured.items()}
-    delay = {kind: statistics.median(result.mean_ms for result in of) for kind, of in measured.items()}
-    kept = {kind: "all kept" if all(result.kept for result in of) else "LOST" for kind, of in measured.items()}
-    return [
-        f"{requests} uses by {_CLIENTS} clients, then SIGTERM       requests/s   mean delay     payloads",
-        *(
-            f"  {kind + 'hronous writes':<32} {rate[kind]:>15.0f} {delay[kind]:>9.1f} ms {kept[kind]:>12}"
-            for kind in rate
+    ratios = [after.per_second / before.per_second for before, after in zip(*measured.values(), strict=True)]
+    ratio = statistics.median(ratios)
+    rate = [statistics.median(each.per_second for each in side) for side in measured.values()]
+    delay = [statistics.median(each.mean_ms for each in side) for side in measured.values()]
+    kept = [all(each.kept for each in side) for side in measured.values()]
+    return Comparison(
+        title=f"{requests} uses by {_CLIENTS} clients, then SIGTERM; {rounds} rounds",
+        rows=(
+            ("", "synchronous", "asynchronous", "ratio", "write-up"),
+            (
+                "requests/s",
+                *(f"{each:.0f}" for each in rate),
+                f"{ratio:.1f} x ({min(ratios):.1f} to {max(ratios):.1f})",
+                "806 -> 2150: 2.7 x",
+            ),
+            ("mean delay", *(f"{each:.1f} ms" for each in delay), times(*delay), "12.4 -> 3.7 ms: 3.4 x"),
+            ("payloads after SIGTERM", *("all kept" if each else "LOST" for each in kept), "", ""),
         ),
-        f"  write-up: 806 -> 2150 requests/s ({2150 / 806:.1f} times); here {rate['async'] / rate['sync']:.1f} times",
-    ]
-
-
-def main() -> None:
-    """Prints both tables."""
-    parser = argparse.ArgumentParser(description="What shared sessions and asynchronous writes are worth.")
-    parser.add_argument("--sessions", type=int, default=500)
-    parser.add_argument("--requests", type=int, default=6400)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    lines = [*compared_stores(options.sessions), "", *compared_writes(options.requests, options.rounds)]
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        targets=(
+            (f"asynchronous writes at least {TARGET_RATIO:g} times the requests per second", ratio >= TARGET_RATIO),
+            ("no payload lost on SIGTERM", all(kept)),
+        ),
+    )
