@@ -154,16 +154,28 @@ def _sessions(index: HeapIndex, series: Series) -> list[Observation]:
     ]
     facts = session_facts(graph, nodes)
     facts = only(facts, facts.facts & Fact.HEALTHY == 0)
-    seen += _groups(index, "closed-retained", only(facts, _lasting(series, facts, _closed)))
+    for rule, wrong in _WRONG.items():
+        lasting = _lasting(series, facts, wrong)
+        seen += _groups(index, rule, only(facts, lasting))
+        facts = only(facts, ~lasting)
     seen += _groups(index, "overdue", only(facts, _lasting(series, facts, _overdue)))
     seen += _groups(index, "age", only(facts, ~np.isnan(facts.age)))
     seen += _groups(index, "idle", only(facts, ~np.isnan(facts.idle)))
     return seen
 
 
-def _closed(facts: SessionFacts) -> Bools:
-    closed: Bools = facts.facts & Fact.CLOSED != 0
-    return closed
+def _has(fact: Fact) -> Callable[[SessionFacts], Bools]:
+    return lambda facts: facts.facts & fact != 0
+
+
+_WRONG: dict[str, Callable[[SessionFacts], Bools]] = {
+    "closed-retained": _has(Fact.CLOSED),
+    "expected-gone": _has(Fact.EXPECTED_GONE),
+    "closing-hung": lambda facts: facts.hung,
+    "holder-dead": _has(Fact.HOLDER_DEAD),
+    "unregistered": _has(Fact.UNREGISTERED),
+}
+"""What is wrong with a session by what it says itself; it counts for the first of these rules that it breaks."""
 
 
 def _overdue(facts: SessionFacts) -> Bools:

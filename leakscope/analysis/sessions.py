@@ -13,6 +13,7 @@ from leakscope.analysis.chains import clusters_of
 from leakscope.analysis.evidence import expected_gone, process_evidence
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import Paths, find_paths, fingerprint
+from leakscope.analysis.pools import pool_uses
 from leakscope.analysis.select import instances_of, named, with_subclasses
 from leakscope.analysis.session_facts import Bools, SessionFacts, Witness, category_of_rows, session_facts
 from leakscope.findings.sessions import SessionClass, SessionItem, SessionReport
@@ -89,6 +90,7 @@ def session_report(
         unjudged=unjudged,
         others=() if wanted.class_glob else _others(graph, wanted.categories),
         expected=expected_gone(graph),
+        pools=pool_uses(index),
         process=process_evidence(graph, index),
     )
     if not len(known.node):

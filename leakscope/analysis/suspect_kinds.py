@@ -17,7 +17,8 @@ _BY_TYPE: tuple[tuple[str, str], ...] = (
     ("*.Future", "pending task"),
     ("*coroutine", "pending task"),
     ("*generator", "suspended generator"),
-    ("*Context", "contextvar"),
+    ("asyncio.events.TimerHandle", "timer"),
+    *((glob, "contextvar") for glob in ("Context", "*contextvars.Context")),
     ("method", "listener list"),
     ("functools.partial*", "listener list"),
     ("asyncio.events.*Handle", "listener list"),
@@ -34,8 +35,8 @@ _BY_OWNER: tuple[tuple[str, str], ...] = (
 """The same over the classes of all steps: whose container it is."""
 
 _CARRIES = ("method", "function", "functools.partial*", "*.Task", "*.Future", "*coroutine", "*generator", "traceback",
-            "frame", "concurrent.futures.*._WorkItem", "weakref.finalize*", "*Context", "asyncio.events.*Handle",
-            "cell", "tuple", "*Error", "*Exception")  # fmt: skip
+            "frame", "concurrent.futures.*._WorkItem", "weakref.finalize*", "Context", "*contextvars.Context",
+            "asyncio.events.*Handle", "cell", "tuple", "*Error", "*Exception")  # fmt: skip
 """What stands between the holder and what it holds."""
 
 _BY_ROOT = {
@@ -63,9 +64,9 @@ def kind_of(cluster: Cluster, at: int | None = None) -> str:
     for glob, kind in _BY_OWNER:
         if any(fnmatchcase(step.type, glob) for step in cluster.steps[:-1]):
             return kind
-    if cluster.root.kind in _BY_ROOT:
+    if cluster.root.kind in _BY_ROOT and (whole or cluster.root.kind not in ("frame", "c stack")):
         return _BY_ROOT[cluster.root.kind]
-    if not any(_is_element(step) for step in cluster.steps):
+    if whole:
         return "object chain" if len(cluster.steps) > 1 else "unknown holder"
     if holding > 1:
         return "object container"

@@ -54,7 +54,7 @@ def capture_sessions(
     pid: int, ruleset: RuleSet, pause: Pause | None = None, reveal: bool = False
 ) -> tuple[HeapGraph, list[RuleUse]]:
     """As ``capture_graph``, with what came of each rule."""
-    from leakscope.analysis.evidence import join_sockets
+    from leakscope.analysis.descriptors import join_descriptors
     from leakscope.cpython import read_heap
     from leakscope.cpython.bounds import read_bounds
     from leakscope.cpython.field_values import HeapValues
@@ -70,7 +70,7 @@ def capture_sessions(
         values = HeapValues(image, graph)
         sessions, uses = read_sessions(graph, values, ruleset, reveal, report)
         bounds = read_bounds(graph, values)
-        process = {**evidence, "socket_objects": join_sockets(graph, values, states)}
+        process = {**evidence, "descriptor_objects": join_descriptors(graph, values, states)}
     finally:
         clear_progress()
     used = [{"name": use.rule.name, "category": use.rule.category} for use in uses if use.count]

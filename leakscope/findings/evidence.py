@@ -18,6 +18,38 @@ class SocketHolders:
 
 
 @dataclass(frozen=True)
+class FileHolders:
+    """Open descriptors of one kind, sockets apart, that belong to objects of one class."""
+
+    kind: str
+    """``files``, ``pipes``, ``devices``, ``kernel``."""
+    class_: str
+    """Of the owners; of the file objects themselves where nothing owns them."""
+    descriptors: int
+    holders: int
+    """How many owners they have together."""
+
+
+@dataclass(frozen=True)
+class PoolUse:
+    """What one pool of connections has lent out; None is unknown."""
+
+    class_: str
+    address: int
+    taken: int | None
+    idle: int | None
+    limit: int | None
+    """The most it lends at a time; None for no limit, too."""
+    held_by: tuple[tuple[str, int], ...] = ()
+    """``(class, count)`` of who has what it lent, as far as these know the pool; most first."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whoever wants another connection waits."""
+        return self.taken is not None and self.limit is not None and self.taken >= self.limit > 0
+
+
+@dataclass(frozen=True)
 class ProcessEvidence:
     """Numbers of the kernel from the moment after the capture, and what the heap says to them."""
 
@@ -44,6 +76,10 @@ class ProcessEvidence:
     """By state: those of TCP (``CLOSE_WAIT``), else ``udp``, ``unix``, ``other``."""
     held: tuple[SocketHolders, ...] = ()
     """Most sockets first; those that only C code knows are in ``sockets`` alone."""
+    files_held: tuple[FileHolders, ...] = ()
+    """Most descriptors first."""
+    unowned: dict[str, int] | None = None
+    """Descriptors by kind that no file, socket or epoll object has: those of C code, and bare numbers."""
 
 
 @dataclass(frozen=True)

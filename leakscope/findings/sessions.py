@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakscope.findings.evidence import Expected, ProcessEvidence
+from leakscope.findings.evidence import Expected, PoolUse, ProcessEvidence
 from leakscope.findings.model import Cluster
 
 
@@ -67,5 +67,7 @@ class SessionReport:
     """``(category, count)`` of what is alive but was not asked for: tasks, resources."""
     expected: tuple[Expected, ...] = ()
     """What the service itself expected to be gone, all of it."""
+    pools: tuple[PoolUse, ...] = ()
+    """The fullest first."""
     process: ProcessEvidence | None = None
     """What the kernel says of the process; None where the capture did not ask."""

@@ -11,7 +11,9 @@ from leakscope.findings.gate import KnownLeak, Observation, Round, Verdict, Viol
 from leakscope.gate.baseline import key
 from leakscope.gate.policy import Policy
 
-_EXACT_ONLY = ("closed-retained", "overdue", "age", "idle")
+_EXACT_ONLY = (
+    "closed-retained", "expected-gone", "closing-hung", "holder-dead", "unregistered", "overdue", "age", "idle",
+)  # fmt: skip
 
 
 def violations(observations: Iterable[Observation], policy: Policy) -> tuple[Violation, ...]:
@@ -35,6 +37,10 @@ def limit_of(seen: Observation, policy: Policy) -> float | None:
     limits: dict[str, float | None] = {
         "growth": policy.growth,
         "closed-retained": policy.closed_retained,
+        "expected-gone": policy.expected_gone,
+        "closing-hung": policy.closing_hung,
+        "holder-dead": policy.holder_dead,
+        "unregistered": policy.unregistered,
         "overdue": policy.overdue,
         "age": policy.age,
         "idle": policy.idle,
@@ -108,6 +114,10 @@ def _message(seen: Observation, limit: float) -> str:
         "idle": f"a {what} has been unused for longer than allowed{held}",
         "overdue": f"{found} {what} are alive although their own time is over{held}",
         "closed-retained": f"{found} {what} are closed but still held{by}",
+        "expected-gone": f"{found} {what} were expected to be gone and are held{by}",
+        "closing-hung": f"{found} {what} have been closing for over a minute{held}",
+        "holder-dead": f"{found} {what} are kept for a holder that is dead{held}",
+        "unregistered": f"{found} {what} live although their registry has forgotten them{held}",
         "retained": f"{what} keeps more memory alive than allowed{held}",
         "container": f"{seen.holder} has {found} entries, {_plain(limit)} allowed",
         "descriptors": f"open file descriptors grow by {found} per round",

@@ -22,6 +22,14 @@ class Policy:
     """Objects that a round may leave behind, per leak."""
     closed_retained: int | None = 0
     """Closed sessions that may be held, of exact rules."""
+    expected_gone: int | None = 0
+    """Sessions that the service itself said would be gone by now."""
+    closing_hung: int | None = 0
+    """Sessions that have been closing for longer than a minute."""
+    holder_dead: int | None = 0
+    """Sessions whose holder shows no sign of life."""
+    unregistered: int | None = 0
+    """Sessions that live although their registry has forgotten them."""
     overdue: int | None = None
     age: float | None = None
     """Seconds."""
@@ -38,7 +46,7 @@ class Policy:
     ended: bool = False
     """Whether each round ends what it begins: sessions that still have time to live are then no excuse for growth."""
     guessed: bool = False
-    """Whether sessions that only their name makes sessions count for closed, overdue, age and idle."""
+    """Whether sessions that only their name makes sessions count for the rules that ask a session itself."""
 
 
 def policy_of(table: Mapping[str, Any], source: str, base: Policy | None = None) -> Policy:
@@ -123,7 +131,8 @@ def _table(value: Any) -> dict[str, Any]:
 
 
 _READERS = {
-    "growth": _rate, "closed_retained": _count, "overdue": _count, "age": _seconds, "idle": _seconds,
+    "growth": _rate, "closed_retained": _count, "expected_gone": _count, "closing_hung": _count,
+    "holder_dead": _count, "unregistered": _count, "overdue": _count, "age": _seconds, "idle": _seconds,
     "sessions": _counts, "retained": _sizes, "containers": _counts, "descriptors": _rate, "threads": _rate,
     "ended": _bool, "guessed": _bool,
 }  # fmt: skip

@@ -50,6 +50,7 @@ def sessions(source: str, report: SessionReport) -> Document:
         items=plain_all(report.items),
         clusters=plain_all(report.clusters),
         expected=plain_all(report.expected),
+        pools=plain_all(report.pools),
         process=_plain(report.process),
     )
 

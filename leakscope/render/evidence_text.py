@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from leakscope.findings.evidence import Expected, ProcessEvidence, SocketHolders
+from leakscope.findings.evidence import Expected, FileHolders, PoolUse, ProcessEvidence, SocketHolders
 from leakscope.render import units
 
 LINES_OF_HOLDERS = 5
 LINES_OF_EXPECTED = 10
+LINES_OF_POOLS = 10
 NEARLY = 0.8
 """Of a limit: from here on it is worth a word."""
 
@@ -19,10 +20,23 @@ def lines(evidence: ProcessEvidence, most: int = LINES_OF_HOLDERS) -> list[str]:
         ("memory", _memory(evidence)),
         ("limit", _limit(evidence)),
         ("files", _descriptors(evidence)),
+        *(("", _files(found)) for found in evidence.files_held[:most] if found.holders > 1),
+        ("", _unowned(evidence)),
         ("sockets", _listed(evidence.sockets)),
         *(("", _holders(found)) for found in _telling(evidence.held)[:most]),
     ]
     return [f"{label:<9} {text}" for label, text in rows if text]
+
+
+def pool_lines(pools: Iterable[PoolUse]) -> list[str]:
+    """One line for each pool that has lent something, who has it below; the last line counts the others."""
+    pools = list(pools)
+    busy = [pool for pool in pools if pool.taken]
+    shown = [line for pool in busy[:LINES_OF_POOLS] for line in _pool(pool)]
+    others = len(pools) - min(len(busy), LINES_OF_POOLS)
+    idle = f"{units.count(others)} {'more pools' if shown else 'pools'}, of which nothing is checked out"
+    more = f"{units.count(len(busy) - LINES_OF_POOLS)} more pools are in use"
+    return [*shown, *([more] if len(busy) > LINES_OF_POOLS else [idle] if others else [])]
 
 
 def expected_lines(groups: Iterable[Expected]) -> list[str]:
@@ -75,6 +89,22 @@ def _telling(held: Iterable[SocketHolders]) -> list[SocketHolders]:
 
 def _holders(found: SocketHolders) -> str:
     return f"{units.count(found.sockets)} in {found.state} held by {units.count(found.holders)} {found.class_}"
+
+
+def _files(found: FileHolders) -> str:
+    return f"{units.count(found.descriptors)} {found.kind} held by {units.count(found.holders)} {found.class_}"
+
+
+def _unowned(evidence: ProcessEvidence) -> str:
+    return f"{_listed(evidence.unowned)} of no file, socket or epoll object" if evidence.unowned else ""
+
+
+def _pool(pool: PoolUse) -> list[str]:
+    of = "" if pool.limit is None else f" of {units.count(pool.limit)}"
+    idle = "" if pool.idle is None else f", {units.count(pool.idle)} idle"
+    full = ": exhausted" if pool.exhausted else ""
+    held = [f"  {units.count(number)} held by {class_}" for class_, number in pool.held_by]
+    return [f"{pool.class_}: {units.count(pool.taken)}{of} checked out{idle}{full}", *held]
 
 
 def _expected(group: Expected) -> str:

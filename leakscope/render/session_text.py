@@ -10,7 +10,7 @@ from rich.text import Text
 from leakscope.findings.model import Cluster
 from leakscope.findings.sessions import SessionClass, SessionItem, SessionReport
 from leakscope.render import units
-from leakscope.render.evidence_text import expected_lines, lines
+from leakscope.render.evidence_text import expected_lines, lines, pool_lines
 from leakscope.render.screen import Column, Screen, draw, known_columns, number, safe, table
 
 _PLURAL = {"session": "sessions", "connection": "connections", "request": "requests", "task": "tasks"}
@@ -31,6 +31,8 @@ def sessions(report: SessionReport, screen: Screen) -> str:
         parts += [Text(f"\none by one{order}", style="bold"), _items(report.items)]
     if report.expected:
         parts += [Text("\nexpected to be gone", style="bold"), *map(safe, expected_lines(report.expected))]
+    if report.pools:
+        parts += [Text("\npools", style="bold"), *map(safe, pool_lines(report.pools))]
     if report.process is not None:
         parts += [Text("\nthe process", style="bold"), *map(safe, lines(report.process))]
     remarks = [safe(line) for line in _remarks(report)]

@@ -17,6 +17,7 @@ from leakscope.sessions.facts import NO_SESSIONS, Names, Reader
 from leakscope.sessions.load import RuleSet
 from leakscope.sessions.matching import Matcher
 from leakscope.sessions.paths import Heap, Objects
+from leakscope.sessions.pools import Lending
 from leakscope.sessions.rules import Rule
 
 Progress = Callable[[str, float], None]
@@ -54,8 +55,8 @@ def read_sessions(
     """All sessions of ``graph``, and what came of each rule, in the order of the rules. Garbage is included.
 
     ``graph.names`` grows by the names that the table needs, and ``graph.facts`` gets ``expected`` where the
-    process uses ``expect_gone`` (see ``mark_expected``); nothing else of ``graph`` changes. With ``reveal``
-    ids are kept as they are.
+    process uses ``expect_gone`` (see ``mark_expected``), and ``pools`` where it has some (see ``Lending``);
+    nothing else of ``graph`` changes. With ``reveal`` ids are kept as they are.
     """
     heap = Heap(graph, values)
     names = Names(heap, reveal)
@@ -63,6 +64,7 @@ def read_sessions(
     claim = np.full(graph.objects, NOBODY, dtype=np.int32)
     clock = Clock.of(graph.facts)
     tables = [NO_SESSIONS]
+    lending = Lending()
     uses: list[RuleUse] = []
     for number, rule in enumerate(ruleset.rules):
         if progress is not None:
@@ -72,8 +74,12 @@ def read_sessions(
         if len(claimed.objects):
             found = Reader(heap, names, clock, rule).read(claimed.objects)
             tables.append(found.sessions)
+            lending.note(rule, claimed.objects)
             unread = () if rule.guess else found.unread
         uses.append(_use(graph, ruleset, rule, claimed, unread))
+    pools = lending.facts()
+    if pools is not None:
+        graph.facts["pools"] = pools
     return mark_expected(heap, _joined(tables)), uses
 
 

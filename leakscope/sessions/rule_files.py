@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from leakscope.sessions.conditions import parse_condition
+from leakscope.sessions.pools import parse_sum
 from leakscope.sessions.problems import RuleError, RuleProblem, nearest
-from leakscope.sessions.rules import CATEGORIES, CLOCKS, UNITS, ZONES, Field, Rule
+from leakscope.sessions.rules import CATEGORIES, CLOCKS, UNITS, ZONES, Field, Lends, Rule
 from leakscope.sessions.steps import parse_path
 
 T = TypeVar("T")
@@ -18,7 +19,8 @@ KEYS: dict[str, str] = {
     "category": "category", "when": "when", "id": "id", "created": "created", "used": "used", "expires": "expires",
     "ttl": "ttl", "ttl_from": "ttl_from", "state": "state", "states": "states", "closed": "closed",
     "closing": "closing", "healthy": "healthy", "heartbeat": "heartbeat", "heartbeat_timeout": "heartbeat_timeout",
-    "registry": "registry", "part_of": "part_of", "remedy": "remedy", "link": "link",
+    "registry": "registry", "part_of": "part_of", "lends": "lends", "lent_by": "lent_by",
+    "remedy": "remedy", "link": "link",
 }  # fmt: skip
 """What may stand in a ``[[session]]`` table, and which field of ``Rule`` it is."""
 ENABLED = "enabled"
@@ -27,6 +29,7 @@ CONDITIONS = ("when", "closed", "closing", "healthy")
 FIELDS = ("id", "created", "used", "expires", "ttl", "state", "heartbeat")
 TIMES = ("created", "used", "expires", "heartbeat")
 GLOBS = ("class", "except", "part_of")
+LENDS = ("taken", "idle", "limit")
 FIELD_KEYS = {"clock": CLOCKS, "unit": UNITS, "zone": ZONES}
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.:-]{0,63}", re.ASCII)
@@ -202,6 +205,24 @@ def _registry(value: Any) -> str:
     return str(value)
 
 
+def _lends(value: Any) -> Lends:
+    if not isinstance(value, Mapping) or "taken" not in value:
+        raise RuleError("a table with `taken` is meant, such as { taken = '_size - _idle@len', limit = '_max' }")
+    for part in value:
+        if part not in LENDS:
+            raise RuleError(f"unknown key {part!r}{nearest(part, LENDS)}; there are {', '.join(LENDS)}")
+    sums = {part: tuple(_text(each) for each in _several(said)) for part, said in value.items()}
+    for text in (text for texts in sums.values() for text in texts):
+        parse_sum(text)
+    return Lends(**sums)
+
+
+def _lent_by(value: Any) -> str:
+    if parse_path(_text(value)).number:
+        raise RuleError("the path to a pool is meant, not a number")
+    return str(value)
+
+
 def _link(value: Any) -> str:
     if not re.match(r"https?://\S+$", _text(value)):
         raise RuleError(f"an address that begins with https:// is meant, not {_shown(value)}")
@@ -223,7 +244,7 @@ def _one_of(choices: Iterable[str]) -> Callable[[Any], str]:
 READERS: dict[str, Callable[[Any], Any]] = {
     "name": _name, "title": _text, "keys": _keys, "category": _one_of(CATEGORIES), "states": _states,
     "ttl_from": _one_of(("created", "used")), "heartbeat_timeout": _seconds, "registry": _registry,
-    "remedy": _text, "link": _link,
+    "lends": _lends, "lent_by": _lent_by, "remedy": _text, "link": _link,
 }  # fmt: skip
 
 

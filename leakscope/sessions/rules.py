@@ -29,6 +29,16 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Lends:
+    """Where a pool says what it has lent out: sums such as ``_size - _idle@len``; the first that is known counts."""
+
+    taken: tuple[str, ...]
+    idle: tuple[str, ...] = ()
+    limit: tuple[str, ...] = ()
+    """The most that it lends at a time; below 0: no limit."""
+
+
+@dataclass(frozen=True)
 class Rule:
     """One kind of session. Conditions are expressions, see ``conditions.py``; "" never holds."""
 
@@ -67,6 +77,10 @@ class Rule:
     """``module:attribute.path`` of the container that should have it as long as it lives."""
     part_of: tuple[str, ...] = ()
     """Globs of the classes that own such an object: it is a part of them, not a leak of its own, where one does."""
+    lends: Lends | None = None
+    """It is a pool."""
+    lent_by: str = ""
+    """Path to the pool that has lent it out, which leads nowhere else when it is given back; "" for none."""
     guess: bool = False
     """True for the rule of names: shown as a guess."""
     remedy: str = ""

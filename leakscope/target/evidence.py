@@ -25,7 +25,7 @@ _FILES = {"memory": ("memory.limit_in_bytes", "memory.usage_in_bytes"), "": ("me
 
 
 def read_evidence(pid: int) -> tuple[dict[str, Any], dict[int, str]]:
-    """``(facts, states)``: JSON values, None where unknown, and the state of each socket by its descriptor.
+    """``(facts, states)``: JSON values, None where unknown, and by descriptor its socket's state or else its kind.
 
     ``facts``: ``rss_bytes``, ``pss_bytes``, ``uss_bytes``, ``anonymous_bytes``, ``swap_bytes``; ``threads``;
     ``descriptors`` by kind (sockets, pipes, files, devices, kernel), ``descriptors_limit``; ``sockets`` by state;
@@ -33,18 +33,18 @@ def read_evidence(pid: int) -> tuple[dict[str, Any], dict[int, str]]:
     those of TCP (``CLOSE_WAIT``), else ``udp``, ``unix`` and ``other``: not connected, or of another family.
     """
     descriptors = _quietly(_descriptors, pid) or {}
-    states = _quietly(_socket_states, pid, descriptors) or {}
+    sockets = _quietly(_socket_states, pid, descriptors) or {}
     limit, used = _quietly(_control_group, pid) or (None, None)
     facts = {
         **_memory(pid),
         "threads": _quietly(_threads, pid),
         "descriptors": dict(sorted(Counter(descriptors.values()).items())) or None,
         "descriptors_limit": _quietly(_descriptors_limit, pid),
-        "sockets": dict(sorted(Counter(states.values()).items())) if descriptors else None,
+        "sockets": dict(sorted(Counter(sockets.values()).items())) if descriptors else None,
         "memory_limit_bytes": limit,
         "memory_used_bytes": used,
     }
-    return facts, states
+    return facts, {**descriptors, **sockets}
 
 
 def _quietly(ask: Callable[..., T], *arguments: object) -> T | None:

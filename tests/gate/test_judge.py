@@ -37,6 +37,10 @@ def test_what_is_allowed_is_no_violation() -> None:
     assert not verdict(GROWTH, policy=Policy(growth=9.5)).passed
 
 
+WRONG = ("expected-gone", "closing-hung", "holder-dead", "unregistered")
+"""What a session says itself; ``closed-retained`` has its own lines."""
+
+
 @pytest.mark.parametrize(
     ("observation", "policy", "limit"),
     [
@@ -54,6 +58,9 @@ def test_what_is_allowed_is_no_violation() -> None:
         (Observation("closed-retained", 1, "sessions", "app.Session"), Policy(closed_retained=None), None),
         (Observation("closed-retained", 1, "sessions", "app.Session", exact=False), Policy(), None),
         (Observation("closed-retained", 1, "sessions", "app.Session", exact=False), Policy(guessed=True), 0),
+        *((Observation(rule, 1, "sessions", "app.Session"), Policy(), 0) for rule in WRONG),
+        (Observation("holder-dead", 3, "sessions", "app.Session"), Policy(holder_dead=2), 2),
+        (Observation("unregistered", 1, "sessions", "app.Session", exact=False), Policy(), None),
         (Observation("descriptors", 2.0, "descriptors"), Policy(descriptors=1.0), 1),
         (Observation("descriptors", 2.0, "descriptors"), Policy(), None),
         (Observation("threads", 2.0, "threads"), Policy(threads=0.0), 0),

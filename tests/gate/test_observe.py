@@ -64,6 +64,14 @@ def test_healthy_ones_may_be_closed() -> None:
     assert closed([captured(NOW, [told(CLOSED | Fact.HEALTHY)])]) == []
 
 
+def test_a_session_counts_for_the_first_rule_that_it_breaks() -> None:
+    facts = (CLOSED | Fact.HOLDER_DEAD, Fact.HOLDER_DEAD, Fact.UNREGISTERED | Fact.EXPECTED_GONE, Fact.UNREGISTERED)
+    seen, _ = observe([captured(NOW, [told(each) for each in facts])])
+    assert {each.rule: each.found for each in seen if each.rule != "sessions"} == {
+        "closed-retained": 1, "expected-gone": 1, "holder-dead": 1, "unregistered": 1
+    }  # fmt: skip
+
+
 def test_a_guess_is_no_exact_observation() -> None:
     (found,) = closed([captured(NOW, [told(CLOSED | Fact.GUESSED)])])
     assert not found.exact
