@@ -72,7 +72,7 @@ def _use(graph: HeapGraph, row: _Row, owners: Int32s) -> PoolUse:
         taken=taken,
         idle=idle,
         limit=limit,
-        held_by=tuple(classes.most_common(MOST_HOLDERS)),
+        held_by=dict(classes.most_common(MOST_HOLDERS)),
     )
 
 

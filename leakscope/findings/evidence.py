@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class PoolUse:
     idle: int | None
     limit: int | None
     """The most it lends at a time; None for no limit, too."""
-    held_by: tuple[tuple[str, int], ...] = ()
-    """``(class, count)`` of who has what it lent, as far as these know the pool; most first."""
+    held_by: dict[str, int] = field(default_factory=dict)
+    """By class of the owners how much of what it lent they have, as far as that knows its pool; most first."""
 
     @property
     def exhausted(self) -> bool:

@@ -103,7 +103,7 @@ def _pool(pool: PoolUse) -> list[str]:
     of = "" if pool.limit is None else f" of {units.count(pool.limit)}"
     idle = "" if pool.idle is None else f", {units.count(pool.idle)} idle"
     full = ": exhausted" if pool.exhausted else ""
-    held = [f"  {units.count(number)} held by {class_}" for class_, number in pool.held_by]
+    held = [f"  {units.count(number)} held by {class_}" for class_, number in pool.held_by.items()]
     return [f"{pool.class_}: {units.count(pool.taken)}{of} checked out{idle}{full}", *held]
 
 
