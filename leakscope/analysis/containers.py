@@ -143,7 +143,7 @@ def lengths_of(graph: HeapGraph, containers: Int32s) -> Int64s:
 def since_members(series: Series, ways: Ways, parts: npt.NDArray[np.bool_]) -> Int8s:
     """``series.born``, but ``parts`` (by node) that are elements of containers are as old as their membership.
 
-    Places of strings and dicts are soon taken again: that one was there before says little, that it was in the
+    Places of strings, dicts and tasks are soon taken again: that one was there before says little, that it was in the
     same container says that it is the same.
     """
     born = series.born.copy()

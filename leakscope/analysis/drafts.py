@@ -166,8 +166,7 @@ class _Place:
 
 def _suspect(place: _Place, retained: int, lines: list[str], growth: Growth | None = None) -> Suspect:
     """A suspect that is not ranked yet; who holds them is the last line of evidence."""
-    graph, contents = place.index.graph, growth.contents if growth is not None else None
-    containers = contents.containers if contents is not None else _containers(place)
+    graph, containers = place.index.graph, containers_of(place.index, place.ways, place.nodes, growth)
     cluster = cluster_of(graph, place.paths, place.entries, retained)
     at = _leading_out(place.paths, int(place.entries[0]), containers, len(cluster.steps))
     holder = holder_of(cluster, at)
@@ -198,8 +197,9 @@ def _suspect(place: _Place, retained: int, lines: list[str], growth: Growth | No
     )
 
 
-def _containers(place: _Place) -> Int32s:
-    """Which containers the live ones are in, themselves or what carries them."""
-    index = place.index
-    container, _ = innermost_container(index.graph, place.ways, place.nodes[index.live[place.nodes] != 0])
+def containers_of(index: HeapIndex, ways: Ways, nodes: Int32s, growth: Growth | None) -> Int32s:
+    """Which containers the live ones of a leak are in, themselves or what carries them; those that grew, if any did."""
+    if growth is not None and growth.contents is not None:
+        return growth.contents.containers
+    container, _ = innermost_container(index.graph, ways, nodes[index.live[nodes] != 0])
     return np.unique(container[container >= 0])

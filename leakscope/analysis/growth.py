@@ -121,7 +121,7 @@ def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
 
     Between only two snapshots it takes ``LEAST_OF_TWO``.
     """
-    parts = class_ranks(series.last)[series.last.type] == Rank.PART
+    parts = class_ranks(series.last)[series.last.type] >= Rank.CARRIER
     series = replace(series, known_births=births(ways, since_members(series, ways, parts), parts))
     owned = owned_objects(index, ways, series.born)
     least = least if series.steps > 1 else max(least, LEAST_OF_TWO)

@@ -30,7 +30,7 @@ def owners_of(index: HeapIndex, parts: Int32s) -> Int32s:
     An event loop knows its transports too, so for what nobody keeps alone: the nearest referrer by references.
     The user's and libraries' classes, and sessions, come before those of the standard library.
     """
-    rank = _ranks(index.graph)
+    rank = ranks(index.graph)
     rank[parts] = _NEVER
     owner, found = _dominating(index, parts, rank)
     open_ = np.flatnonzero(found < _OWN)
@@ -40,7 +40,7 @@ def owners_of(index: HeapIndex, parts: Int32s) -> Int32s:
     return owner
 
 
-def _ranks(graph: HeapGraph) -> npt.NDArray[np.int8]:
+def ranks(graph: HeapGraph) -> npt.NDArray[np.int8]:
     """By node: how good an owner it would be."""
     by_origin = np.full(len(Origin), _NEVER, dtype=np.int8)
     by_origin[[Origin.USER, Origin.THIRD_PARTY, Origin.STDLIB]] = _OWN, _OWN, _STDLIB
@@ -76,10 +76,10 @@ def _dominating(index: HeapIndex, parts: Int32s, rank: npt.NDArray[np.int8]) -> 
 def _referring(graph: HeapGraph, parts: Int32s, rank: npt.NDArray[np.int8]) -> Int32s:
     """By part: the nearest owner of the first rank among who refers to it, at most ``REFERRERS_UP`` away; -1 none."""
     owner = np.full(len(parts), -1, dtype=np.int32)
-    passes = _passable(graph, rank)
+    passes = passable(graph, rank)
     entry, node = np.arange(len(parts)), parts.astype(np.int64)
     for _ in range(REFERRERS_UP):
-        entry, node = _one_up(graph, entry, node)
+        entry, node = one_up(graph, entry, node)
         own = rank[node] == _OWN
         reached = np.zeros(len(parts), dtype=np.bool_)
         reached[entry[own]] = True
@@ -103,7 +103,7 @@ def _settle(graph: HeapGraph, owner: Int32s, entry: npt.NDArray[np.int64], node:
     owner[entry[order]] = node[order]
 
 
-def _passable(graph: HeapGraph, rank: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+def passable(graph: HeapGraph, rank: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
     """By node: whether what it refers to may belong to who refers to it: containers and instances.
 
     Not the namespace of a module or class, and not functions, cells and frames: they refer to what they use.
@@ -115,7 +115,7 @@ def _passable(graph: HeapGraph, rank: npt.NDArray[np.int8]) -> npt.NDArray[np.bo
     return passes
 
 
-def _one_up(
+def one_up(
     graph: HeapGraph, entry: npt.NDArray[np.int64], node: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """``(entry, referrer)`` pairs for ``(entry, node)`` pairs, ascending by entry, each once; hubs lead nowhere."""

@@ -45,7 +45,7 @@ def find_ways(index: HeapIndex) -> Ways:
 def births(ways: Ways, born: Int8s, parts: Bools) -> Int8s:
     """``born`` without the parts that took the place of a freed one of their class: as old as what they belong to.
 
-    ``parts`` by node: strings, lists and the like, of which a service frees and makes so many that places are
+    ``parts`` by node: strings, lists, tasks and the like, of which a service frees and makes so many that places are
     soon taken again. A part that a younger object holds was made for it, or is at least its own now.
     """
     result = born.copy()

@@ -33,6 +33,11 @@ def pool_uses(index: HeapIndex) -> tuple[PoolUse, ...]:
     return tuple(sorted(found, key=_order)[:MOST_ROWS])
 
 
+def use_of(graph: HeapGraph, pool: int) -> PoolUse | None:
+    """What the pool at a node has lent; None for what is no pool."""
+    return next((_use(graph, row, _NOTHING[0]) for row in _counters(graph) if row[0] == pool), None)
+
+
 def lent_objects(graph: HeapGraph) -> tuple[Int32s, Int32s]:
     """``(node, pool)``: live objects that pools have lent out and not got back, ascending; parallel."""
     told = _told(graph)

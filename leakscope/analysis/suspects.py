@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from leakscope.analysis.candidates import find_candidates, more_than_before
-from leakscope.analysis.drafts import Draft, find_drafts
+from leakscope.analysis.drafts import Draft, containers_of, find_drafts
 from leakscope.analysis.growth import LEAST_OF_TWO, LEAST_PER_STEP
 from leakscope.analysis.identity import Series, same_process
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Rank
-from leakscope.analysis.ownership import find_ways
+from leakscope.analysis.ownership import Ways, find_ways
+from leakscope.analysis.resources import Resources
 from leakscope.analysis.young import WITHIN_TIME, within_their_time
 from leakscope.errors import InputError
 from leakscope.findings.suspects import Candidate, Harmless, Suspect, SuspectReport
@@ -24,6 +25,7 @@ from leakscope.graph.navigation import rows_of
 from leakscope.sessions.load import RuleSet, arranged, built_in
 from leakscope.sessions.remedies import harmless_reason
 from leakscope.sessions.rules import Rule
+from leakscope.sessions.used import rules_in
 
 _MANY_OF_A_CLASS = 5
 """A part that is this many times as numerous as its owner is a leak of its own."""
@@ -38,7 +40,8 @@ def find_suspects(
 ) -> SuspectReport:
     """The report on ``graphs``, the oldest first; InputError if there is none.
 
-    The last one is explained; the others show what grew. ``rules`` tell remedies of sessions.
+    The last one is explained; the others show what grew. ``rules`` tell remedies of sessions where the last one
+    does not say by which rules it was read.
     With three or more, growth counts from ``least`` objects in each step. ``ended`` says that whatever was begun
     between two of them was ended as well, so that sessions within their time to live are no excuse for growth.
     """
@@ -48,7 +51,7 @@ def find_suspects(
     same = len(graphs) > 1 and same_process(graphs)
     series = Series(tuple(graphs) if same else (graphs[-1],))
     ways = find_ways(index)
-    known = _rules_by_name(rules)
+    known = {**_rules_by_name(rules), **rules_in(graphs[-1].facts)}
     drafts = find_drafts(series, index, ways, least, lambda nodes: _part_of(graphs[-1], nodes, known))
     drafts = _without_parts(graphs[-1], drafts, known)
     verdict = _judged(series, drafts, ended)
@@ -56,8 +59,10 @@ def find_suspects(
     candidates = verdict.candidates
     if not same:
         candidates += more_than_before(HeapIndex(graphs[0]), index) if len(graphs) > 1 else find_candidates(index, ways)
+    resources = Resources(index)
     shown = tuple(
-        replace(_advised(graphs[-1], each, known), rank=rank) for rank, each in enumerate(suspects[:limit], start=1)
+        replace(_advised(graphs[-1], _with_resources(each, resources, index, ways), known), rank=rank)
+        for rank, each in enumerate(suspects[:limit], start=1)
     )
     return SuspectReport(
         suspects=shown,
@@ -112,6 +117,13 @@ def _advised(graph: HeapGraph, draft: Draft, known: dict[str, Rule]) -> Suspect:
         return draft.suspect
     remedy = f"{draft.suspect.remedy} {rule.remedy}".strip()
     return replace(draft.suspect, remedy=remedy, link=draft.suspect.link or rule.link or None)
+
+
+def _with_resources(draft: Draft, resources: Resources, index: HeapIndex, ways: Ways) -> Draft:
+    """With what the leak costs beside memory, before the line that says who holds it."""
+    lines = resources.lines(containers_of(index, ways, draft.nodes, draft.growth), draft.suspect.count)
+    *evidence, held = draft.suspect.evidence
+    return replace(draft, suspect=replace(draft.suspect, evidence=(*evidence, *lines, held))) if lines else draft
 
 
 def _order(draft: Draft) -> tuple[bool, bool, bool, int, str]:

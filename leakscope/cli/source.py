@@ -59,6 +59,7 @@ def capture_sessions(
     from leakscope.cpython.bounds import read_bounds
     from leakscope.cpython.field_values import HeapValues
     from leakscope.sessions.read import read_sessions
+    from leakscope.sessions.used import as_facts
     from leakscope.target.attach import capture
     from leakscope.target.evidence import read_evidence
 
@@ -73,7 +74,7 @@ def capture_sessions(
         process = {**evidence, "descriptor_objects": join_descriptors(graph, values, states)}
     finally:
         clear_progress()
-    used = [{"name": use.rule.name, "category": use.rule.category} for use in uses if use.count]
+    used = as_facts(use.rule for use in uses if use.count)
     facts = {**graph.facts, "rules": used, "process": process}
     return dataclasses.replace(graph, sessions=sessions, bounds=bounds, facts=facts), uses
 

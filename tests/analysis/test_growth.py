@@ -121,6 +121,25 @@ def test_numbers_are_certain_in_bulk_only() -> None:
     assert many.certain
 
 
+def test_a_task_in_the_place_of_a_freed_one_is_new_to_the_list_that_takes_it_up() -> None:
+    freed = range(40, 55)
+
+    def fill(heap: Heap, number: int) -> None:
+        for name in (*CLASSES, "_asyncio.Task"):
+            heap.cls(name)
+        held = heap.list()
+        heap.module("app", HELD=held)
+        for each in range(160):
+            there = each < 40 * (number + 1)
+            task = heap.object("_asyncio.Task") if there or each in freed else heap.raw("gone", 48)
+            session = heap.object("app.Session") if there else heap.raw("gone", 48)
+            if there:
+                held.hold(Ref.INDEX, task.hold(Ref.ATTR, session, "session"), each)
+
+    (found,) = growth(series(fill, 4))
+    assert (found.class_, found.per_step) == ("app.Session", (40, 40, 40))
+
+
 def test_a_list_that_is_replaced_by_a_longer_copy_grows() -> None:
     def fill(heap: Heap, number: int) -> None:
         for name in CLASSES:
