@@ -77,6 +77,8 @@ GROUPS = {
         "greenlet==3.5.6",
         "gunicorn==27.0.1",
         "packaging==26.3",
+        "psycopg-binary==3.3.9",
+        "psycopg==3.3.9",
         "requests==2.34.2",
         "sqlalchemy==2.1.9; python_version >= '3.11'",
         "sqlalchemy==2.0.58; python_version < '3.11'",
