@@ -83,9 +83,10 @@ def test_what_lies_in_its_pool_is_not_lent() -> None:
 
 
 def test_a_pool_that_only_awaits_its_collection_is_left_out() -> None:
-    graph = Service(2).graph(taken=1)
+    service = Service(2)
+    graph = service.graph(taken=1)
     assert len(pool_uses(HeapIndex(graph))) == 1
-    graph.flags[graph.facts["pools"]["node"]] |= Node.GARBAGE
+    graph.flags[graph.node(service.pool)] |= Node.GARBAGE
     assert pool_uses(HeapIndex(graph)) == ()
 
 
