@@ -15,14 +15,13 @@ help:  ## what can be made
 demo: $(BUILT)  ## watch leakscope at work on the bundled leaking service
 	@$(BIN)/leakscope demo
 
-test:  ## all checks and all tests
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync $(BUILT) lint
+test: lint  ## all checks and all tests
 	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 accuracy: $(BUILT)  ## does leakscope tell 22 leaks from 4 sound services? IDS='glm-listener ...' for some
 	$(BIN)/python -m tests.services.accuracy $(IDS)
 
-lint: $(TOOLS)  ## ruff and mypy
+lint: $(BUILT)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
