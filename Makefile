@@ -16,7 +16,7 @@ demo: $(BUILT)  ## watch leakscope at work on the bundled leaking service
 	@$(BIN)/leakscope demo
 
 test: lint  ## all checks and all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 accuracy: $(BUILT)  ## does leakscope tell 22 leaks from 4 sound services? IDS='glm-listener ...' for some
 	$(BIN)/python -m tests.services.accuracy $(IDS)

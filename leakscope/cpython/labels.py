@@ -120,6 +120,7 @@ class _Texts:
         self._heap = heap
         self._found = found
         self._shape = shapes.columns[:, Column.SHAPE]
+        self._is_text = self._shape == Shape.STR
         self._names = names
 
     def number(self, node: int) -> int:
@@ -139,7 +140,7 @@ class _Texts:
 
     def is_text(self, node: int) -> bool:
         """Whether it is a ``str`` at all."""
-        return node >= 0 and bool(self._shape[self._found.rows[node]] == Shape.STR)
+        return node >= 0 and bool(self._is_text[self._found.rows[node]])
 
     def text(self, node: int) -> str | None:
         """Its beginning; None for what is no text."""
