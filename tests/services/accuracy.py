@@ -1,6 +1,6 @@
 """The accuracy suite: every leak and every sound service is started, worked and judged by leakscope from outside.
 
-    python -m tests.services.accuracy [ID ...] [--rounds 3] [--sound-rounds 10] [--on 3.12]
+    python -m tests.services.accuracy [ID ...] [--rounds 3] [--sound-rounds 10] [--on 3.12] [--at-once 2]
 
 Prints one table: leak, found unaided (rank among the suspects), chain right, count right, state and age right, the
 gate's verdict, the longest pause. Exits with 1 if any answer is wrong.
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -23,9 +24,11 @@ from typing import Any
 
 from fixtures.services.expected import LEAKS, SOUND, Leak, Sound
 from tests.interpreters import Interpreter, one_per_version
-from tests.services.worked import SESSIONS, Service, Worked, asked, busy, running, work
+from tests.services.worked import GROUPS, SESSIONS, Service, Worked, asked, busy, python_of, running, work
 
 Document = dict[str, Any]
+Job = tuple[str, str, Callable[[Path], "Judged"]]
+"""Name, kind, and what judges it."""
 _CLOCKS_S = 0.05
 """By which what a process says of its clocks may be wrong."""
 
@@ -222,15 +225,30 @@ def total(rows: Sequence[Judged]) -> str:
     return ", ".join(parts)
 
 
-def _jobs(options: argparse.Namespace) -> Iterator[tuple[str, str, Callable[[Path], Judged]]]:
-    """Name, kind, and what judges it."""
-    on = {".".join(map(str, each.version[:2])): each for each in one_per_version()}.get(options.on)
+def _jobs(options: argparse.Namespace) -> Iterator[Job]:
+    on = _on(options)
     for leak in LEAKS:
         yield leak.id, "leak", partial(judge_leak, leak, options.rounds, interpreter=on)
     for under_load in (False, True):
         for sound in SOUND:
             job = partial(judge_sound, sound, options.sound_rounds, under_load=under_load, interpreter=on)
             yield sound.service, "under load" if under_load else "sound", job
+
+
+def _on(options: argparse.Namespace) -> Interpreter | None:
+    return {".".join(map(str, each.version[:2])): each for each in one_per_version()}.get(options.on)
+
+
+def _told(job: Job) -> Judged:
+    """Does the job, and says on standard error how it went."""
+    name, kind, judge = job
+    with tempfile.TemporaryDirectory(prefix="accuracy-") as folder:
+        try:
+            judged = judge(Path(folder))
+        except AssertionError as error:
+            judged = Judged(name, kind, wrong=[str(error).strip()])
+    sys.stderr.write(f"{name}, {kind}: {'; '.join(judged.wrong) or 'right'}\n")
+    return judged
 
 
 def main() -> int:
@@ -240,21 +258,17 @@ def main() -> int:
     parser.add_argument("ids", nargs="*", metavar="ID", help="leaks, or services for their sound form; default: all")
     parser.add_argument("--rounds", type=int, default=3, help="of a leak, beside one to warm up")
     parser.add_argument("--sound-rounds", type=int, default=10)
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="one waits while another computes")
     versions = [".".join(map(str, each.version[:2])) for each in one_per_version()]
     parser.add_argument("--on", choices=versions, help="the CPython that runs the services; default: the one of this")
     options = parser.parse_args()
     if unknown := set(options.ids) - set(known):
         parser.error(f"there is no {sorted(unknown)[0]!r}; there are: {', '.join(known)}")
-    rows: list[Judged] = []
-    for name, kind, job in _jobs(options):
-        if options.ids and name not in options.ids:
-            continue
-        with tempfile.TemporaryDirectory(prefix="accuracy-") as folder:
-            try:
-                rows.append(job(Path(folder)))
-            except AssertionError as error:
-                rows.append(Judged(name, kind, wrong=[str(error).strip()]))
-        sys.stderr.write(f"{name}, {kind}: {'; '.join(rows[-1].wrong) or 'right'}\n")
+    jobs = [job for job in _jobs(options) if not options.ids or job[0] in options.ids]
+    for service in GROUPS:
+        python_of(service, _on(options))  # made here if it is not there yet: no two jobs must make the same one
+    with ThreadPoolExecutor(options.at_once) as pool:
+        rows = list(pool.map(_told, jobs))
     sys.stdout.write(f"{table(rows)}\n\n{total(rows)}\n")
     return 1 if any(row.wrong for row in rows) else 0
 

@@ -42,10 +42,9 @@ class Service:
     def load(self, mix: str) -> tuple[float, float]:
         """One round of work: when it began and ended. AssertionError if an answer is not as expected."""
         command = [str(self.python), "-m", "fixtures.services.load", self.name, str(self.port), "--mix", mix]
+        command += ["--sessions", str(SESSIONS), "--at-once", "4"]
         began = time.time()
-        done = subprocess.run(
-            [*command, "--sessions", str(SESSIONS)], cwd=ROOT, text=True, capture_output=True, timeout=120, check=False
-        )
+        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=120, check=False)
         assert done.returncode == 0, f"{self.name}: {done.stderr}"
         return began, time.time()
 
@@ -74,7 +73,7 @@ def running(
     name: str, options: Sequence[str] = (), leak: str | None = None, interpreter: Interpreter | None = None
 ) -> Iterator[Service]:
     """The service, started and always ended. AssertionError if it does not start, or does not end cleanly."""
-    python = with_libraries(interpreter or own_interpreter(), GROUPS[name])
+    python = python_of(name, interpreter)
     command = [str(python), "-m", f"fixtures.services.{name}", *options, *(("--leak", leak) if leak else ())]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -95,10 +94,11 @@ def running(
             process.communicate()
 
 
-def own_interpreter() -> Interpreter:
-    """The one that runs this, or the newest there is."""
+def python_of(name: str, interpreter: Interpreter | None = None) -> Path:
+    """The Python that has what the service needs; of none it is the CPython that runs this, or the newest there is."""
     found = {each.version[:2]: each for each in one_per_version()}
-    return found.get(sys.version_info[:2]) or found[max(found)]
+    own = found.get(sys.version_info[:2]) or found[max(found)]
+    return with_libraries(interpreter or own, GROUPS[name])
 
 
 def work(service: Service, plan: Leak | Sound, rounds: int, folder: Path) -> Worked:
