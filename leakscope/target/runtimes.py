@@ -5,8 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -44,6 +45,17 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
+class Python:
+    """The CPython in a process's files."""
+
+    version: str | None
+    reason: str | None
+    """Why leakscope cannot read it; None if it can."""
+    symbols: dict[str, dict[str, int]]
+    """Virtual addresses of Python's symbols by the path of the file that defines them."""
+
+
+@dataclass(frozen=True)
 class Identity:
     """A process, its runtime, and why leakscope cannot read it (None if it can)."""
 
@@ -77,11 +89,9 @@ def identify(pid: int, cache: Cache | None = None) -> Identity:
         mappings = read_maps(pid)
     if not mappings:
         raise AttachError(f"Process {pid} has no memory of its own: it has ended or is about to")
-    python = _find_python(pid, executable, mappings, cache)
+    python = find_python(executable, mappings, partial(open_mapped, pid), cache)
     if python is not None:
-        reason = _why_unsupported(python, mappings)
-        symbols = {path: _only(facts.symbols, WANTED_SYMBOLS) for path, facts in python.items()}
-        return Identity(pid, stat, "cpython", _version(python), executable, mappings, reason, symbols)
+        return Identity(pid, stat, "cpython", python.version, executable, mappings, python.reason, python.symbols)
     runtime, version, reason = _other_runtime(pid, executable, mappings)
     return Identity(pid, stat, runtime, version, executable, mappings, reason)
 
@@ -111,17 +121,32 @@ def _refuse_what_has_no_program(pid: int, stat: Stat) -> None:
         )
 
 
-def _find_python(pid: int, executable: str, mappings: Sequence[Mapping], cache: Cache) -> dict[str, FileFacts] | None:
-    """Files that define Python's symbols, by path, the executable first; None if it is no CPython."""
+def find_python(
+    executable: str, mappings: Sequence[Mapping], open_file: Callable[[Mapping], BinaryIO], cache: Cache
+) -> Python | None:
+    """The CPython that files define, the executable first; None if there is none.
+
+    ``open_file`` opens the file behind a mapping, or raises OSError.
+    """
+    found = _python_files(executable, mappings, open_file, cache)
+    if not found:
+        return None
+    symbols = {path: _only(facts.symbols, WANTED_SYMBOLS) for path, facts in found.items()}
+    return Python(_version(found), _why_unsupported(found, mappings), symbols)
+
+
+def _python_files(
+    executable: str, mappings: Sequence[Mapping], open_file: Callable[[Mapping], BinaryIO], cache: Cache
+) -> dict[str, FileFacts]:
     found = {}
     for first in _python_candidates(executable, mappings):
         key = (first.device, first.inode)
         if key not in cache:
-            cache[key] = _examine(pid, first)
+            cache[key] = _examine(first, open_file)
         facts = cache[key]
         if facts is not None and (facts.symbols or (facts.bits == 32 and _series(first.path))):
             found[first.path] = facts
-    return found or None
+    return found
 
 
 def _python_candidates(executable: str, mappings: Sequence[Mapping]) -> Iterator[Mapping]:
@@ -135,9 +160,9 @@ def _python_candidates(executable: str, mappings: Sequence[Mapping]) -> Iterator
     yield from libraries
 
 
-def _examine(pid: int, first: Mapping) -> FileFacts | None:
+def _examine(first: Mapping, open_file: Callable[[Mapping], BinaryIO]) -> FileFacts | None:
     try:
-        with open_mapped(pid, first) as file:
+        with open_file(first) as file:
             headers = elf.parse_headers(file.read(elf.HEADER_BYTES))
             if headers is None:
                 return None
