@@ -133,3 +133,12 @@ def version_in_constants(constants: bytes | mmap.mmap, series: str) -> str | Non
     pattern = rb"(?<![\d.])" + re.escape(series.encode()) + rb"\.\d+(?:(?:a|b|rc)\d+)?(?=\+?\0)"
     found = re.search(pattern, constants)
     return found.group().decode() if found else None
+
+
+def is_debug_only(file: BinaryIO) -> bool:
+    """Whether a file holds debug information alone, as ``objcopy --only-keep-debug`` leaves it: no program."""
+    try:
+        section = ELFFile(file).get_section_by_name(".dynsym")
+        return section is not None and section["sh_type"] == "SHT_NOBITS"
+    except _BROKEN:
+        return False

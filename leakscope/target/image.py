@@ -49,12 +49,12 @@ class CaptureFacts:
     captured_at: float
     """Epoch seconds."""
     strategy: str
-    """``copy``, ``fork`` or ``none``."""
+    """``copy``, ``fork``, ``none`` or ``core``."""
     pause_ms: float
-    """From the first thread stopped to the last let go; 0 for ``none``."""
+    """From the first thread stopped to the last let go; 0 for ``none`` and ``core``."""
     copied_bytes: int
-    started_at: float
-    """Epoch seconds at which the process began, to 0.01 s."""
+    started_at: float | None
+    """Epoch seconds at which the process began, to 0.01 s; None where unknown."""
     warnings: tuple[str, ...]
     monotonic_at: float | None = None
     """What the target's own CLOCK_MONOTONIC showed at ``captured_at``, in seconds; None where unknown."""
