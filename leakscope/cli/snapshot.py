@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leakscope.cli.options import JsonOption, NoColorOption, Pause, PauseOption, PidArgument, RevealOption, RulesOption
+from leakscope.cli.options import (
+    ExeOption,
+    JsonOption,
+    LibsOption,
+    NoColorOption,
+    Pause,
+    PauseOption,
+    RevealOption,
+    RulesOption,
+    TargetArgument,
+)
 from leakscope.cli.output import check_writable, emit, emit_json, screen
+from leakscope.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.findings.model import Snapshot
+    from leakscope.graph.heap import HeapGraph
 
 
 def snapshot(
-    pid: PidArgument,
+    source: TargetArgument,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
-            help="Where to; default leakscope-PID-TIME.leakscope in this folder.",
+            help="Where to; default leakscope-SOURCE-TIME.leakscope in this folder.",
             show_default=False,
         ),
     ] = None,
     pause: PauseOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
+    exe: ExeOption = None,
+    libs: LibsOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Copy a running process's heap into a snapshot file.
+    """Copy the heap of a running process, or of a core, into a snapshot file.
 
     The target stands still only while its memory is copied, about a tenth of a
     second per GB; nothing is installed or run in it. The file holds no string
@@ -47,15 +61,17 @@ def snapshot(
       leakscope snapshot 4242
       leakscope snapshot 4242 -o before.leakscope
       leakscope snapshot 4242 --pause none      never stop the target
+      leakscope snapshot core.4242              what gcore or a crash left
     """
-    path = output or default_path(pid)
-    check_writable(path)
-
+    from leakscope.cli.source import CoreFiles, open_graph
     from leakscope.render import documents, text
 
-    facts = take(pid, path, pause, reveal, rules)
+    _require_target(source)
+    path = output or default_path(source)
+    check_writable(path)
+    facts = save_graph(lambda: open_graph(source, pause, reveal, rules, CoreFiles(exe, libs)), path)
     if json:
-        emit_json(documents.snapshot(str(pid), facts))
+        emit_json(documents.snapshot(source, facts))
     else:
         emit(text.snapshot(facts, screen(no_color)))
 
@@ -64,16 +80,37 @@ def take(
     pid: int, path: Path, pause: Pause | None = None, reveal: bool = False, rules: Sequence[Path] | None = None
 ) -> Snapshot:
     """Capture ``pid`` into ``path``; raises ``AttachError`` or ``InputError``."""
-    from leakscope.analysis.describe import describe
     from leakscope.cli.source import capture_graph
+
+    return save_graph(lambda: capture_graph(pid, pause, reveal, rules), path)
+
+
+def save_graph(read: Callable[[], HeapGraph], path: Path) -> Snapshot:
+    """What ``read`` gives, saved in ``path`` and described."""
+    from leakscope.analysis.describe import describe
     from leakscope.formats.leakscope_file import save
 
     began = time.monotonic()
-    graph = capture_graph(pid, pause, reveal, rules)
+    graph = read()
     save(graph, path)
     return dataclasses.replace(describe(graph, str(path)), elapsed_s=round(time.monotonic() - began, 3))
 
 
-def default_path(pid: int) -> Path:
+def _require_target(source: str) -> None:
+    """UsageError or InputError for what is neither a process nor a core."""
+    from leakscope.cli.source import is_core, is_pid
+
+    if is_pid(source):
+        if not int(source):
+            raise UsageError("0 is no PID", "`leakscope ps` lists the processes that are there.")
+    elif not Path(source).exists():
+        raise UsageError(f"{source} is neither a PID nor a file", "`leakscope ps` lists the processes that are there.")
+    elif not is_core(source):
+        raise InputError(
+            f"{source} is neither a PID nor an ELF core file", "Snapshot files are read by: leakscope sessions FILE"
+        )
+
+
+def default_path(source: str) -> Path:
     """In the current folder, with the time in UTC so that names sort."""
-    return Path(f"leakscope-{pid}-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.leakscope")
+    return Path(f"leakscope-{Path(source).name}-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.leakscope")

@@ -68,9 +68,10 @@ def snapshot(facts: Snapshot, screen: Screen) -> str:
     """What was captured, how long the target stood, and what to type next."""
     pause, copied = units.milliseconds(facts.pause_ms), units.size(facts.copied_bytes)
     garbage = f"{units.count(facts.garbage_objects)} objects, {units.size(facts.garbage_bytes)}"
+    how = f"{pause} ({copied} copied, strategy {facts.strategy})"
     rows = [
         ["target", f"PID {facts.pid}, {facts.runtime} {facts.version}"],
-        ["pause", f"{pause} ({copied} copied, strategy {facts.strategy})"],
+        ["pause", f"none, {copied} of a core file" if facts.strategy == "core" else how],
         ["heap", f"{units.count(facts.objects)} objects, {units.count(facts.references)} references"],
         ["sessions", f"{units.count(facts.sessions)} alive"],
         ["garbage", f"{garbage}, not collected yet"],
