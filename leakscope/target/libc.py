@@ -1,14 +1,24 @@
-"""The few system calls that Python does not wrap: ptrace, process_vm_readv and kcmp, by ctypes."""
+"""The few system calls that Python does not wrap: ptrace, process_vm_readv, its sister and kcmp, by ctypes."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 PTRACE_GETREGS = 12
+PTRACE_SETREGS = 13
 PTRACE_DETACH = 17
+PTRACE_SYSCALL = 24
+PTRACE_SETOPTIONS = 0x4200
+PTRACE_GETEVENTMSG = 0x4201
+PTRACE_GETSIGINFO = 0x4202
+PTRACE_GETREGSET = 0x4204
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
+PTRACE_GETSIGMASK = 0x420A
+PTRACE_SETSIGMASK = 0x420B
+PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
 REGISTERS_BYTES = 27 * 8
 """``struct user_regs_struct`` of x86-64."""
 MAX_RANGES = 1024
@@ -29,26 +39,48 @@ _ptrace = _libc.ptrace
 _ptrace.restype = ctypes.c_long
 _ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
 
-_readv = _libc.process_vm_readv
-_readv.restype = ctypes.c_ssize_t
-_readv.argtypes = (
-    ctypes.c_int,
-    ctypes.POINTER(_Range),
-    ctypes.c_ulong,
-    ctypes.c_void_p,
-    ctypes.c_ulong,
-    ctypes.c_ulong,
-)
+_readv, _writev = _libc.process_vm_readv, _libc.process_vm_writev
+for _transfer in (_readv, _writev):
+    _transfer.restype = ctypes.c_ssize_t
+    _transfer.argtypes = (
+        ctypes.c_int,
+        ctypes.POINTER(_Range),
+        ctypes.c_ulong,
+        ctypes.c_void_p,
+        ctypes.c_ulong,
+        ctypes.c_ulong,
+    )
 
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
 
-def ptrace(request: int, tid: int, data: int = 0) -> None:
+def ptrace(request: int, tid: int, data: int = 0, address: int = 0) -> None:
     """One ptrace request; ``data`` is a number or an address. OSError (or its subclasses) if refused."""
-    if _ptrace(request, tid, None, data) < 0:
+    if _ptrace(request, tid, address, data) < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def ptrace_read(request: int, tid: int, length: int, address: int = 0) -> bytes:
+    """What a ptrace request writes to where ``data`` points: ``length`` bytes. Raises OSError."""
+    room = ctypes.create_string_buffer(length)
+    ptrace(request, tid, ctypes.addressof(room), address)
+    return room.raw
+
+
+def ptrace_write(request: int, tid: int, data: bytes, address: int = 0) -> None:
+    """A ptrace request that reads ``data``. Raises OSError."""
+    room = ctypes.create_string_buffer(data, len(data))
+    ptrace(request, tid, ctypes.addressof(room), address)
+
+
+def read_register_set(tid: int, kind: int, most: int) -> bytes:
+    """PTRACE_GETREGSET of ``kind``, at most ``most`` bytes. Raises OSError."""
+    room = ctypes.create_string_buffer(most)
+    wanted = _Range(ctypes.addressof(room), most)
+    ptrace(PTRACE_GETREGSET, tid, ctypes.addressof(wanted), kind)
+    return room.raw[: wanted.length]
 
 
 def read_ranges(pid: int, into: int, length: int, ranges: int, count: int) -> int:
@@ -70,6 +102,16 @@ def read_memory(pid: int, address: int, length: int) -> bytes:
     wanted = _Range(address, length)
     got = read_ranges(pid, ctypes.addressof(room), length, ctypes.addressof(wanted), 1)
     return room.raw[:got]
+
+
+def write_memory(pid: int, address: int, data: bytes) -> None:
+    """Writes all of ``data`` to memory of a process that it may write itself; raises OSError."""
+    room = ctypes.create_string_buffer(data, len(data))
+    where = _Range(address, len(data))
+    done = _writev(pid, _Range(ctypes.addressof(room), len(data)), 1, ctypes.addressof(where), 1, 0)
+    if done != len(data):
+        error = ctypes.get_errno() if done < 0 else errno.EFAULT
+        raise OSError(error, os.strerror(error))
 
 
 def share_memory(one: int, other: int) -> bool:
