@@ -10,6 +10,8 @@ import cython
 import numpy as np
 from cython.cimports.leakscope.kernels.memory import Memory
 
+from leakscope.kernels import _columns
+
 
 @cython.final
 @cython.cclass
@@ -117,8 +119,8 @@ def mark_objects(
     low: cython.ulonglong = int(type_addresses.min())
     high: cython.ulonglong = int(type_addresses.max())
     # Static pages are looked at every 8 bytes; what is not touched of these arrays costs nothing.
-    offsets = np.empty((stop - start) // 8 + 1, dtype=np.int64)
-    rows = np.empty((stop - start) // 8 + 1, dtype=np.int32)
+    offsets = _columns.empty((stop - start) // 8 + 1, np.int64)
+    rows = _columns.empty((stop - start) // 8 + 1, np.int32)
     out: cython.longlong[::1] = offsets
     out_row: cython.int[::1] = rows
     count: cython.Py_ssize_t = 0
@@ -155,7 +157,7 @@ def mark_objects(
                         out_row[count] = row
                         count += 1
                 offset += step
-    return offsets[:count].copy(), rows[:count].copy()
+    return offsets[:count], rows[:count]
 
 
 @cython.cfunc
@@ -259,12 +261,15 @@ def self_typed_word(
     return -1
 
 
-def inline_ends(memory: Memory, pages, offsets, rows, basic, itemsize, count_rule):
-    """Where each object ends in the buffer (int64), inline items included; -1 if it does not fit.
+def keep_outermost(memory: Memory, pages, offsets, rows, basic, itemsize, count_rule, heads, static_pages, free_from):
+    """Moves the candidates that are objects to the front of ``offsets`` and ``rows``; returns ``(count, free_from)``.
 
-    ``pages``: uint64, as in ``MemoryImage``: an object must not span a hole.
-    Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items, 1 ``abs(ob_size)``,
-    2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``).
+    An object fits its memory, inline items included, and does not begin inside the one before. ``pages``: uint64, as in
+    ``MemoryImage``: an object must not span a hole. Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0
+    no items, 1 ``abs(ob_size)``, 2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``); ``heads`` uint8: bytes that
+    belong to an object before its address. ``static_pages``: uint8 per page, where nothing is dropped nor drops others
+    (a static type is shorter than the heap types that share its row). ``free_from``: where the object before the first
+    candidate ends.
     """
     page: cython.ulonglong[::1] = pages
     place: cython.longlong[::1] = offsets
@@ -272,57 +277,69 @@ def inline_ends(memory: Memory, pages, offsets, rows, basic, itemsize, count_rul
     size: cython.longlong[::1] = basic
     item: cython.longlong[::1] = itemsize
     rule: cython.uchar[::1] = count_rule
-    ends = np.empty(len(offsets), dtype=np.int64)
-    out: cython.longlong[::1] = ends
+    before: cython.uchar[::1] = heads
+    static: cython.uchar[::1] = static_pages
+    taken_until: cython.longlong = free_from
+    end: cython.longlong
+    count: cython.Py_ssize_t = 0
     i: cython.Py_ssize_t
-    t: cython.int
-    items: cython.longlong
-    total: cython.longlong
-    first: cython.longlong
-    last: cython.longlong
     with cython.nogil:
         for i in range(place.shape[0]):
-            t = row[i]
-            total = size[t]
-            if rule[t] and place[i] + 24 <= memory.size:
-                items = cython.cast(cython.longlong, memory.words[(place[i] >> 3) + 2])
-                if rule[t] == 2:
-                    items = items >> 3
-                if items < 0:
-                    items = -items
-                if items < 0 or items > memory.size:
-                    out[i] = -1
+            if not static[place[i] >> 12]:
+                end = inline_end(memory, cython.address(page[0]), place[i], size[row[i]], item[row[i]], rule[row[i]])
+                if end < 0 or place[i] - before[row[i]] < taken_until:
                     continue
-                total += items * item[t]
-            out[i] = -1
-            if total > 0 and place[i] + total <= memory.size:
-                first = place[i] >> 12
-                last = (place[i] + total - 1) >> 12
-                if page[last] - page[first] == cython.cast(cython.ulonglong, last - first) << 12:
-                    out[i] = place[i] + total
-    return ends
+                taken_until = end
+            place[count] = place[i]
+            row[count] = row[i]
+            count += 1
+    return count, taken_until
 
 
-def outermost(offsets, ends, head, static):
-    """Mask (uint8) of the candidates that do not begin inside the one before.
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def inline_end(
+    memory: Memory,
+    page: cython.p_ulonglong,
+    place: cython.longlong,
+    size: cython.longlong,
+    itemsize: cython.longlong,
+    rule: cython.uchar,
+) -> cython.longlong:
+    """Where an object ends in the buffer, -1 if it does not fit."""
+    items: cython.longlong
+    last: cython.longlong
+    if rule and place + 24 <= memory.size:
+        items = cython.cast(cython.longlong, memory.words[(place >> 3) + 2])
+        if rule == 2:
+            items = items >> 3
+        if items < 0:
+            items = -items
+        if items < 0 or items > memory.size:
+            return -1
+        size += items * itemsize
+    if size <= 0 or place + size > memory.size:
+        return -1
+    last = (place + size - 1) >> 12
+    if page[last] - page[place >> 12] != cython.cast(cython.ulonglong, last - (place >> 12)) << 12:
+        return -1
+    return place + size
 
-    ``head``: bytes that belong to each object before its address (uint8 per
-    object); ``static``: uint8 per object, never dropped nor dropping others
-    (a static type is shorter than the heap types that share its row).
-    """
+
+def addresses_of(pages, offsets, static_pages):
+    """``(addresses uint64, static uint8)`` of the objects at these buffer offsets; ``static_pages`` uint8 per page."""
+    page: cython.ulonglong[::1] = pages
+    fixed: cython.uchar[::1] = static_pages
     place: cython.longlong[::1] = offsets
-    end: cython.longlong[::1] = ends
-    before: cython.uchar[::1] = head
-    fixed: cython.uchar[::1] = static
-    keep = np.zeros(len(offsets), dtype=np.uint8)
-    out: cython.uchar[::1] = keep
+    addresses = _columns.empty(len(offsets), np.uint64)
+    static = _columns.empty(len(offsets), np.uint8)
+    out: cython.ulonglong[::1] = addresses
+    out_static: cython.uchar[::1] = static
     i: cython.Py_ssize_t
-    free_from: cython.longlong = 0
     with cython.nogil:
         for i in range(place.shape[0]):
-            if fixed[i]:
-                out[i] = 1
-            elif end[i] >= 0 and place[i] - before[i] >= free_from:
-                out[i] = 1
-                free_from = end[i]
-    return keep
+            out[i] = page[place[i] >> 12] + cython.cast(cython.ulonglong, place[i] & 4095)
+            out_static[i] = fixed[place[i] >> 12]
+    return addresses, static

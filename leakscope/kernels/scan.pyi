@@ -16,7 +16,7 @@ def mark_objects(
     stop: int,
 ) -> tuple[Int64s, Int32s]: ...
 def find_self_typed(memory: Memory, pages: UInt64s) -> Int64s: ...
-def inline_ends(
+def keep_outermost(
     memory: Memory,
     pages: UInt64s,
     offsets: Int64s,
@@ -24,5 +24,8 @@ def inline_ends(
     basic: Int64s,
     itemsize: Int64s,
     count_rule: UInt8s,
-) -> Int64s: ...
-def outermost(offsets: Int64s, ends: Int64s, head: UInt8s, static: UInt8s) -> UInt8s: ...
+    heads: UInt8s,
+    static_pages: UInt8s,
+    free_from: int,
+) -> tuple[int, int]: ...
+def addresses_of(pages: UInt64s, offsets: Int64s, static_pages: UInt8s) -> tuple[UInt64s, UInt8s]: ...
