@@ -15,7 +15,7 @@ from leakscope.errors import InputError, UnsupportedTargetError
 from leakscope.target.clocks import Moment, TargetClocks, now, read_clocks
 from leakscope.target.core_copy import Part, gather
 from leakscope.target.core_file import CoreFile
-from leakscope.target.core_libraries import FILES_HELP, Libraries
+from leakscope.target.core_libraries import FILES_HELP, Libraries, shown
 from leakscope.target.core_maps import combine, dumped_end, with_flags_of
 from leakscope.target.core_notes import ENTRY, PROGRAM_HEADERS, CoreNotes, read_notes
 from leakscope.target.image import CaptureFacts, MemoryImage
@@ -127,7 +127,7 @@ def _require_supported(core: CoreFile, executable: str, python: Python | None, l
     for path, library in libraries.by_path.items():
         if library.problem and (path == executable or PurePosixPath(path).name.startswith("libpython")):
             raise InputError(f"{core.path} cannot be read without its program: {library.problem}", FILES_HELP)
-    name = PurePosixPath(executable).name or "unknown"
+    name = shown(PurePosixPath(executable).name) or "unknown"
     reason = "it ran no CPython" if python is None else python.reason
     raise UnsupportedTargetError(f"{core.path}, a core of {name}, is not supported: {reason}", SUPPORTED_HELP)
 

@@ -126,10 +126,10 @@ class Libraries:
             else:
                 told = f"is another build than the core's: build id {_hex(found.build)}, not {_hex(build)}"
                 self._refuse_if_named(candidate, told)
-                problem = problem or f"{candidate} {told}"
+                problem = problem or f"{shown(str(candidate))} {told}"
         if page is None and path != self._executable and ".so" not in PurePosixPath(path).name:
             return None  # data, for all that is known
-        return Library(path, None, problem or f"{path} (build id {_hex(build)}) is not here", headers)
+        return Library(path, None, problem or f"{shown(path)} (build id {_hex(build)}) is not here", headers)
 
     def _refuse_if_named(self, candidate: Path, why: str) -> None:
         """What a user names is meant: nothing else is taken instead."""
@@ -218,6 +218,12 @@ def _id_in(notes: bytes) -> bytes | None:
             return notes[content : content + content_bytes] or None
         at = content + (content_bytes + 3 & -4)
     return None
+
+
+def shown(path: str) -> str:
+    """A stranger's path for a person to read: on one line, of characters that every file can hold."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _hex(build: bytes | None) -> str:
