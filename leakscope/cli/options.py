@@ -13,6 +13,7 @@ class Pause(str, Enum):
     """How the target is treated while its memory is copied."""
 
     COPY = "copy"
+    FORK = "fork"
     NONE = "none"
 
 
@@ -54,8 +55,9 @@ LibsOption = Annotated[
 PauseOption = Annotated[
     Pause | None,
     typer.Option(
-        help="copy (default): stop the target while its memory is copied. none: never stop it; "
-        "references that change meanwhile are lost.",
+        help="copy: stop the target while its memory is copied. fork: only while it forks a frozen child, which is "
+        "read instead. none: never stop it; references that change meanwhile are lost. Default: fork from 256 MB up "
+        "where it can be, else copy.",
         show_default=False,
     ),
 ]

@@ -115,13 +115,13 @@ def capture_sessions(
     pid: int, ruleset: RuleSet, pause: Pause | None = None, reveal: bool = False
 ) -> tuple[HeapGraph, list[RuleUse]]:
     """As ``capture_graph``, with what came of each rule."""
-    from leakscope.target.attach import capture
+    from leakscope.target.attach import captured
     from leakscope.target.evidence import read_evidence
 
     try:
-        image = capture(pid, pause=(pause or Pause.COPY).value, progress=progress())
-        evidence, states = read_evidence(pid)
-        return _ask(image, ruleset, reveal, evidence, states)
+        with captured(pid, pause=pause.value if pause else "auto", progress=progress()) as image:
+            evidence, states = read_evidence(pid)
+            return _ask(image, ruleset, reveal, evidence, states)
     finally:
         clear_progress()
 

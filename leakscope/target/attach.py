@@ -6,13 +6,17 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+
+import numpy as np
 
 from leakscope.errors import AttachError, TargetGoneError, UsageError
 from leakscope.target.clocks import Moment, now, read_clocks
-from leakscope.target.copy import Copied, Room, copy_ranges, pack, total_bytes
+from leakscope.target.copy import Copied, Room, copy_ranges, pack, page_addresses, total_bytes
 from leakscope.target.elf import HEADER_BYTES, Headers, parse_headers
+from leakscope.target.fork import CannotForkError, Frozen, freeze
+from leakscope.target.fork_checks import obstacle
 from leakscope.target.image import PAGE_BYTES, CaptureFacts, LoadedModule, MemoryImage, StoppedThread
 from leakscope.target.libc import read_memory, share_memory
 from leakscope.target.live import ReadOnlyMemory
@@ -20,12 +24,14 @@ from leakscope.target.maps import Mapping, mapping_at, read_maps
 from leakscope.target.memory import available_bytes
 from leakscope.target.modules import load_modules
 from leakscope.target.proc import access, gone, hurried, read_stat, read_status, started_at, threads
-from leakscope.target.residency import Ranges, Residency, whole
+from leakscope.target.residency import Ranges, Residency, united, whole
 from leakscope.target.runtimes import Identity, identify, require_supported
 from leakscope.target.stop import traced_error, while_stopped
 
 Progress = Callable[[str, float], None]
-_STRATEGIES = ("copy", "none")
+FORK_FROM_BYTES = 256 << 20
+"""MEASURED"""
+_STRATEGIES = ("auto", "fork", "copy", "none")
 _SLACK_BYTES = 16 << 20
 _MOST_ENLARGEMENTS = 3
 
@@ -42,14 +48,22 @@ class _Taken:
 
 
 def capture(pid: int, pause: str = "copy", progress: Progress | None = None) -> MemoryImage:
-    """Copies all private writable memory of a CPython process.
+    """As ``captured``, for those who want the memory for good."""
+    with captured(pid, pause, progress) as image:
+        return image
 
-    ``pause``: ``copy`` stops the process while its memory is copied, ``none`` copies while it runs.
+
+@contextmanager
+def captured(pid: int, pause: str = "copy", progress: Progress | None = None) -> Iterator[MemoryImage]:
+    """All private writable memory of a CPython process, for the length of a block.
+
+    ``pause``: ``copy`` stops the process while its memory is copied, ``fork`` only while it forks a child that is
+    read afterwards, ``auto`` forks from a size up where it can, ``none`` copies while it runs.
     ``progress(stage, fraction)`` is called between stages, never while the process stands.
     Raises UsageError, and AttachError or one of its kinds.
     """
     if pause not in _STRATEGIES:
-        raise UsageError(f"Unknown way to pause: {pause}", "Use --pause copy or --pause none.")
+        raise UsageError(f"Unknown way to pause: {pause}", "Use --pause copy, --pause fork or --pause none.")
     if pid == os.getpid():
         raise AttachError(f"Process {pid} is leakscope itself", "It cannot stop and read itself at once.")
     report = progress or (lambda stage, fraction: None)
@@ -57,16 +71,25 @@ def capture(pid: int, pause: str = "copy", progress: Progress | None = None) -> 
     identity = identify(pid)
     version = require_supported(identity)
     _refuse_vfork_child(identity)
-    with access(pid), Residency(pid) as residency, ThreadPoolExecutor(1, "leakscope-copy") as helper:
-        report("prepare", 0.1)
-        taker = _Taker(identity, residency, helper)
-        report("copy", 0.5)
-        taken, stood, pause_s = taker.take_stopped() if pause == "copy" else taker.take_running()
-    report("pack", 0.9)
-    copied = pack(taken.ranges, taken.room, taken.unreadable)
-    image = _image(identity, version, taken, stood, copied, taker, (pause, pause_s))
-    report("done", 1.0)
-    return image
+    with ExitStack() as held:
+        with access(pid), Residency(pid) as residency, ThreadPoolExecutor(1, "leakscope-copy") as helper:
+            report("prepare", 0.1)
+            taker = _Taker(identity, residency, helper)
+            frozen, reason = (None, None) if pause == "none" else taker.freeze(held, pause)
+            report("copy", 0.5)
+            if frozen:
+                strategy, (taken, stood, pause_s) = "fork", taker.take_frozen(frozen)
+                held.close()  # the child: from now on the target pays no more for what it writes
+            elif pause == "none":
+                strategy, (taken, stood, pause_s) = "none", taker.take_running()
+            else:
+                strategy, (taken, stood, pause_s) = "copy", taker.take_stopped()
+        report("pack", 0.9)
+        copied = pack(taken.ranges, taken.room, taken.unreadable)
+        warnings = tuple(_warnings(strategy, copied, reason))
+        image = _image(identity, version, taken, stood, copied, taker, (strategy, pause_s, warnings))
+        report("done", 1.0)
+        yield image
 
 
 class _Taker:
@@ -79,7 +102,58 @@ class _Taker:
         self._helper = helper
         self.headers = _HeaderReader(identity.pid)
         self.modules(identity.mappings)  # fills the cache of headers
-        self._room = _make_room(total_bytes(self._ranges(read_maps(identity.pid))))
+        self._room = Room(0)
+
+    def _prepare(self) -> None:
+        self._room = _make_room(total_bytes(self._ranges(read_maps(self.identity.pid))))
+
+    def freeze(self, held: ExitStack, pause: str) -> tuple[Frozen | None, str | None]:
+        """A fork that lives as long as ``held``, or None, and why not where one would have been right."""
+        pid = self.identity.pid
+        tracer = int(read_status(pid).get("TracerPid", "0"))
+        if tracer:
+            raise traced_error(pid, tracer)
+        size = total_bytes(self._ranges(read_maps(pid)))
+        if pause == "copy" or (pause == "auto" and size < FORK_FROM_BYTES):
+            return None, None
+        reason = obstacle(pid, size)
+        if reason is None:
+            try:
+                with _no_garbage_collection():
+                    return held.enter_context(freeze(pid)), None
+            except CannotForkError as error:
+                reason = error.reason
+        if pause == "fork":
+            raise CannotForkError(pid, reason)
+        return None, reason
+
+    def take_frozen(self, frozen: Frozen) -> tuple[_Taken, tuple[StoppedThread, ...], float]:
+        """Reads the child while the target runs."""
+        self._require_same(frozen.mappings)
+        try:
+            with access(frozen.pid), Residency(frozen.pid) as residency:
+                ranges = self._ranges_of_child(frozen.mappings, residency)
+            room = _make_room(total_bytes(ranges))
+            unreadable = copy_ranges(frozen.pid, ranges, room.bytes, self._helper, lambda: None)
+        except (ProcessLookupError, TargetGoneError) as error:
+            raise AttachError(
+                f"The frozen copy of process {self.identity.pid} was killed before it was read",
+                "If the host is short of memory, free some, or use --pause copy.",
+            ) from error
+        return _Taken(frozen.moment, frozen.mappings, ranges, unreadable, room), frozen.threads, frozen.pause_s
+
+    def _ranges_of_child(self, mappings: Sequence[Mapping], residency: Residency) -> Ranges:
+        """What the child has, and what the target has of its files: a child finds clean pages of files when read."""
+        own = [mapping for mapping in mappings if mapping.is_own_memory]
+        files = [(mapping.start, mapping.end) for mapping in own if mapping.is_file]
+        others = [(mapping.start, mapping.end) for mapping in own if not mapping.is_file]
+        try:
+            pages = [page_addresses(each.resident(files)) for each in (residency, self._residency)]
+            of_files = np.union1d(*pages)
+            ranges = np.stack((of_files, np.full_like(of_files, PAGE_BYTES)), axis=1)
+            return united([ranges, residency.resident(others)])
+        except PermissionError:
+            return whole([(mapping.start, mapping.end) for mapping in own])
 
     def _rehearse(self) -> None:
         """Copies a little, so that no code runs for the first time while the target stands."""
@@ -92,9 +166,7 @@ class _Taker:
         return load_modules(mappings, self.identity.executable, self.headers, self.identity.symbols)
 
     def take_stopped(self) -> tuple[_Taken, tuple[StoppedThread, ...], float]:
-        tracer = int(read_status(self.identity.pid).get("TracerPid", "0"))
-        if tracer:
-            raise traced_error(self.identity.pid, tracer)
+        self._prepare()
         self._rehearse()
         while True:
             with _no_garbage_collection():
@@ -104,6 +176,7 @@ class _Taker:
             self._grow(halted.result)
 
     def take_running(self) -> tuple[_Taken, tuple[StoppedThread, ...], float]:
+        self._prepare()
         taken = self._take(lambda: None)
         while not isinstance(taken, _Taken):
             self._grow(taken)
@@ -126,17 +199,22 @@ class _Taker:
         pid = self.identity.pid
         moment = now()
         with access(pid):
-            if read_stat(pid).started != self.identity.stat.started:
-                raise gone(pid)
             mappings = read_maps(pid)
-            if not _same_program(self.identity, mappings):
-                raise TargetGoneError(f"Process {pid} has become another program (exec) meanwhile", "Try again.")
+            self._require_same(mappings)
             ranges = self._ranges(mappings)
             total = total_bytes(ranges)
             if total > len(self._room.bytes):
                 return total
             unreadable = copy_ranges(pid, ranges, self._room.bytes, self._helper, check)
         return _Taken(moment, mappings, ranges, unreadable, self._room)
+
+    def _require_same(self, mappings: Sequence[Mapping]) -> None:
+        pid = self.identity.pid
+        with access(pid):
+            if read_stat(pid).started != self.identity.stat.started:
+                raise gone(pid)
+        if not _same_program(self.identity, mappings):
+            raise TargetGoneError(f"Process {pid} has become another program (exec) meanwhile", "Try again.")
 
     def _ranges(self, mappings: Sequence[Mapping]) -> Ranges:
         areas = [(mapping.start, mapping.end) for mapping in mappings if mapping.is_own_memory]
@@ -208,9 +286,9 @@ def _image(
     stood: tuple[StoppedThread, ...],
     copied: Copied,
     taker: _Taker,
-    pause: tuple[str, float],
+    pause: tuple[str, float, tuple[str, ...]],
 ) -> MemoryImage:
-    strategy, pause_s = pause
+    strategy, pause_s, warnings = pause
     clocks = read_clocks(identity.pid, taken.moment)
     facts = CaptureFacts(
         pid=identity.pid,
@@ -219,7 +297,7 @@ def _image(
         pause_ms=pause_s * 1000,
         copied_bytes=len(copied.buffer),
         started_at=started_at(identity.stat),
-        warnings=tuple(_warnings(strategy, copied)),
+        warnings=warnings,
         monotonic_at=clocks.monotonic_at,
         boottime_at=clocks.boottime_at,
         utc_offset_s=clocks.utc_offset_s,
@@ -243,7 +321,9 @@ def _stack(mappings: Sequence[Mapping], stack_pointer: int) -> tuple[int, int]:
     return (mapping.start, mapping.end) if mapping else (0, 0)
 
 
-def _warnings(strategy: str, copied: Copied) -> Iterator[str]:
+def _warnings(strategy: str, copied: Copied, reason: str | None) -> Iterator[str]:
+    if reason:
+        yield f"The process stood while its memory was copied, since it cannot be forked: {reason}."
     if strategy == "none":
         yield "The process ran while its memory was copied: some references may be torn or missing."
     if copied.unreadable:

@@ -79,11 +79,11 @@ def freeze(pid: int, step: Step = no_step) -> Iterator[Frozen]:
 
     Raises CannotForkError, and what ``while_stopped`` raises.
     """
-    with access(pid):
-        gadgets = find_gadgets(pid, read_maps(pid))
-    if gadgets is None:
-        raise CannotForkError(pid, "its C library has no instructions that could be used")
     with Guard() as guard:
+        with access(pid):
+            gadgets = find_gadgets(pid, read_maps(pid))
+        if gadgets is None:
+            raise CannotForkError(pid, "its C library has no instructions that could be used")
         if not guard.is_ready():
             raise CannotForkError(pid, "the guard that cleans up after leakscope did not start")
         birth = _Birth(pid, gadgets, guard, step)

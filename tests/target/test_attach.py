@@ -209,8 +209,8 @@ def test_refuses_a_shell() -> None:
 def test_refuses_itself_and_unknown_pauses(known: Target) -> None:
     with pytest.raises(AttachError, match="itself"):
         capture(os.getpid())
-    with pytest.raises(UsageError, match="fork") as caught:
-        capture(known.pid, "fork")
+    with pytest.raises(UsageError, match="spoon") as caught:
+        capture(known.pid, "spoon")
     assert "copy" in caught.value.help and "none" in caught.value.help
 
 
