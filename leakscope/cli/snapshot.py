@@ -38,10 +38,13 @@ def snapshot(
             "-o",
             "--output",
             metavar="FILE",
-            help="Where to; default leakscope-SOURCE-TIME.leakscope in this folder.",
+            help="Where to; default leakscope-SOURCE-TIME.leakscope in this folder. With --tree a folder.",
             show_default=False,
         ),
     ] = None,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="The process and all that come of it, one file each: a service's workers.")
+    ] = False,
     pause: PauseOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
@@ -62,11 +65,15 @@ def snapshot(
       leakscope snapshot 4242 -o before.leakscope
       leakscope snapshot 4242 --pause none      never stop the target
       leakscope snapshot core.4242              what gcore or a crash left
+      leakscope snapshot --tree 4242 -o family  the service and its workers
     """
-    from leakscope.cli.source import CoreFiles, open_graph
+    from leakscope.cli.source import CoreFiles, open_graph, refuse_core_files
     from leakscope.render import documents, text
 
     _require_target(source)
+    if tree:
+        refuse_core_files(source, CoreFiles(exe, libs))
+        raise typer.Exit(_snapshot_tree(source, output, pause, reveal, rules, json, no_color))
     path = output or default_path(source)
     check_writable(path)
     facts = save_graph(lambda: open_graph(source, pause, reveal, rules, CoreFiles(exe, libs)), path)
@@ -74,6 +81,38 @@ def snapshot(
         emit_json(documents.snapshot(source, facts))
     else:
         emit(text.snapshot(facts, screen(no_color)))
+
+
+def _snapshot_tree(
+    source: str,
+    folder: Path | None,
+    pause: Pause | None,
+    reveal: bool,
+    rules: Sequence[Path] | None,
+    json: bool,
+    no_color: bool,
+) -> int:
+    """The family of a process, told when all are taken; returns the exit code."""
+    from leakscope.cli.source import is_pid
+    from leakscope.cli.tree import exit_code, make_folder, take_family
+    from leakscope.render import documents, family_text
+    from leakscope.target.processes import family
+
+    if not is_pid(source):
+        raise UsageError("--tree goes with a PID", "leakscope snapshot --tree PID -o FOLDER")
+    processes = family(int(source))
+    where, moment = folder or Path(), datetime.now(timezone.utc)
+    if folder is not None:
+        make_folder(folder)
+    check_writable(where / default_path(source, moment))
+    members = take_family(
+        processes, lambda pid: take(pid, where / default_path(str(pid), moment), pause, reveal, rules)
+    )
+    if json:
+        emit_json(documents.family(source, members))
+    else:
+        emit(family_text.family(members, screen(no_color)))
+    return exit_code(members)
 
 
 def take(
@@ -111,6 +150,7 @@ def _require_target(source: str) -> None:
         )
 
 
-def default_path(source: str) -> Path:
-    """In the current folder, with the time in UTC so that names sort."""
-    return Path(f"leakscope-{Path(source).name}-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.leakscope")
+def default_path(source: str, moment: datetime | None = None) -> Path:
+    """In the current folder, with the time in UTC so that names sort; now if no ``moment`` is given."""
+    moment = moment or datetime.now(timezone.utc)
+    return Path(f"leakscope-{Path(source).name}-{moment:%Y%m%dT%H%M%SZ}.leakscope")

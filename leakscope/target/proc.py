@@ -76,6 +76,15 @@ def read_status(pid: int) -> dict[str, str]:
     return {key: value.strip() for key, _, value in pairs}
 
 
+def pid_inside(pid: int) -> int | None:
+    """The PID (or, of a thread, the id) that it has for itself; None if that is ``pid``. Raises OSError if it is gone.
+
+    In a container of its own it is another: the last of ``NSpid``, which counts from leakscope's namespace inwards.
+    """
+    inside = int(read_status(pid).get("NSpid", str(pid)).split()[-1])
+    return None if inside == pid else inside
+
+
 def threads(pid: int) -> list[int]:
     """Thread ids in the order in which they began; raises OSError where the process is gone."""
     return [int(tid) for tid in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 (runs while the target stands)
