@@ -53,7 +53,7 @@ def snapshot(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Copy the heap of a running process, or of a core, into a snapshot file.
+    """Copy the heap of a process or of a core into a file.
 
     The target stands still only while its memory is copied, about a tenth of a
     second per GB; nothing is installed or run in it. The file holds no string
