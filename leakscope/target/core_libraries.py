@@ -140,7 +140,7 @@ class Libraries:
         if path == self._executable and self._exe is not None:
             yield self._exe
             return
-        plain = os.path.normpath("/" + path)[1:]
+        plain = os.path.normpath("/" + path.lstrip("/"))[1:]  # nothing climbs out of the folder
         stored = f"{build.hex()[:2]}/{build.hex()[2:]}" if build else None
         if self._folder is not None:
             yield self._folder / plain

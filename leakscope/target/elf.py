@@ -24,6 +24,10 @@ _UNDEFINED = 0
 _SYMBOL = np.dtype(  # Elf64_Sym
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"), ("size", "<u8")]
 )
+_SECTION = np.dtype([("name", "<u4"), ("kind", "<u4"), ("flags", "<u8"), ("rest", "V48")])  # Elf64_Shdr
+_SHT_NOTE, _SHT_NOBITS = 7, 8
+_SHF_ALLOC = 2
+_MOST_OFFSET = 1 << 62
 _BROKEN = (ELFError, ConstructError, ValueError, KeyError, AttributeError, IndexError, UnicodeDecodeError)
 """What pyelftools raises on a damaged file."""
 
@@ -136,9 +140,15 @@ def version_in_constants(constants: bytes | mmap.mmap, series: str) -> str | Non
 
 
 def is_debug_only(file: BinaryIO) -> bool:
-    """Whether a file holds debug information alone, as ``objcopy --only-keep-debug`` leaves it: no program."""
-    try:
-        section = ELFFile(file).get_section_by_name(".dynsym")
-        return section is not None and section["sh_type"] == "SHT_NOBITS"
-    except _BROKEN:
+    """Whether a 64-bit file has nothing to load but notes, as ``objcopy --only-keep-debug`` leaves it."""
+    file.seek(0)
+    head = file.read(64)
+    table = struct.unpack_from("<Q", head, 40)[0]
+    entry_bytes, count = struct.unpack_from("<HH", head, 58)
+    if entry_bytes != _SECTION.itemsize or table > _MOST_OFFSET:
         return False
+    file.seek(table)
+    data = file.read(count * entry_bytes)
+    sections = np.frombuffer(data[: len(data) // entry_bytes * entry_bytes], dtype=_SECTION)
+    loaded = sections[sections["flags"] & _SHF_ALLOC != 0]["kind"]
+    return len(loaded) > 0 and bool(np.isin(loaded, (_SHT_NOTE, _SHT_NOBITS)).all())
