@@ -29,7 +29,6 @@ from leakscope.target.fork_inject import (
     Injection,
     InjectionError,
     Step,
-    is_filtered,
     on_own_stack,
     read_state,
     unfit,
@@ -161,8 +160,6 @@ class _Birth:
                 reasons.append(str(error))
                 continue
             reason = unfit(self._pid, tid, state)
-            if reason is None and is_filtered(self._pid, tid):
-                reason = "its system calls are filtered (seccomp)"
             if reason is None and not on_own_stack(maps, state.registers, chain.address):
                 reason = "it runs on a stack that is not known"
             if reason is None:

@@ -38,10 +38,18 @@ _VECTORS = 960  # three frames and a gap: XRSTOR wants 64-byte alignment
 _UC_FLAGS = 7  # UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
 _NO_STACK_MODE = 3  # SS_ONSTACK with SS_DISABLE is refused, so that the alternate stack stays as it is
 _ALL_SIGNALS = (1 << 64) - 1
-_CLONE, _EXIT_GROUP, _WAIT4 = 56, 231, 61
+_SIGRETURN, _CLONE, _WAIT4, _EXIT_GROUP = 15, 56, 61, 231
 _CLONE_FILES = 0x400  # one table of descriptors: what the target closes is closed, and no lock is dropped by the child
 _CLONE_PARENT_SETTID = 0x100000
 WNOHANG, WCLONE = 1, 0x80000000  # children that end without SIGCHLD: never one that the program itself made
+CALLS = (
+    (_CLONE, (_CLONE_FILES | _CLONE_PARENT_SETTID, 0, 0, 0, 0, 0)),
+    (_WAIT4, (NOBODY, 0, WCLONE, 0, 0, 0)),
+    (_WAIT4, (NOBODY, 0, WCLONE | WNOHANG, 0, 0, 0)),
+    (_EXIT_GROUP, (0, 0, 0, 0, 0, 0)),
+    (_SIGRETURN, (0, 0, 0, 0, 0, 0)),
+)
+"""Number and arguments (addresses left out) of each system call that a chain may make."""
 _RESTARTED = (-512, -513, -514)  # ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND
 _RESTART_BLOCK = -516
 

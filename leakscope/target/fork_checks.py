@@ -10,7 +10,8 @@ from pathlib import Path
 
 from leakscope.target.proc import access, read_status
 
-_FREE_OF_LIMITS = 1 << 21 | 1 << 24  # CAP_SYS_ADMIN, CAP_SYS_RESOURCE: copy_process() asks for either
+_CAP_SYS_ADMIN = 1 << 21
+_FREE_OF_LIMITS = _CAP_SYS_ADMIN | 1 << 24  # or CAP_SYS_RESOURCE: copy_process() asks for either
 _NO_OVERCOMMIT = "2"
 _GROUPS = Path("/sys/fs/cgroup")
 
@@ -34,11 +35,16 @@ def obstacle(pid: int, size: int) -> str | None:
 def _state(status: dict[str, str]) -> str | None:
     if status["State"][:1] in "Tt":
         return "it is stopped"
-    if status.get("Seccomp", "0") != "0":
-        return "its system calls are filtered (seccomp)"
+    if status.get("Seccomp", "0") != "0" and not _may_read_filters():
+        return "its system calls are filtered (seccomp), and only a leakscope with CAP_SYS_ADMIN can read the filter"
     if "shstk" in status.get("x86_Thread_features", ""):
         return "it has a shadow stack"
     return None
+
+
+def _may_read_filters() -> bool:
+    own = read_status(os.getpid())
+    return own.get("Seccomp", "0") == "0" and bool(int(own["CapEff"], 16) & _CAP_SYS_ADMIN)
 
 
 def _namespace(pid: int) -> str | None:
@@ -83,10 +89,11 @@ def _memory(pid: int, size: int) -> str | None:
     """While the child lives, each page that the target writes exists twice: room for that must be there."""
     available = _meminfo("MemAvailable")
     for group in _groups(pid, "memory"):
-        limit = _number(group / "memory.max") or _number(group / "memory.limit_in_bytes")
         used = _number(group / "memory.current") or _number(group / "memory.usage_in_bytes")
-        if limit is not None and used is not None:
-            available = min(available, max(0, limit - used + _file_cache(group)))
+        for name in ("memory.max", "memory.high", "memory.limit_in_bytes"):  # above high the service is slowed down
+            limit = _number(group / name)
+            if limit is not None and used is not None:
+                available = min(available, max(0, limit - used + _file_cache(group)))
     if available >= size:
         return None
     return f"it might need {size >> 20} MiB more for a while, and {available >> 20} MiB are available to it"

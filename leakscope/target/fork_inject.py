@@ -14,7 +14,6 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from leakscope.target import libc
 from leakscope.target.fork_chain import (
@@ -25,6 +24,7 @@ from leakscope.target.fork_chain import (
     signed,
     unpack_registers,
 )
+from leakscope.target.fork_seccomp import forbidden
 
 Step = Callable[[str], None]
 """Called between the steps with the name of the one that was done."""
@@ -64,6 +64,9 @@ def unfit(pid: int, tid: int, state: ThreadState) -> str | None:
     registers = state.registers
     if registers["cs"] != _USER_CODE:
         return "it runs 32-bit code"
+    forbids = forbidden(pid, tid)
+    if forbids:
+        return forbids
     _, _, code = struct.unpack("<3i", libc.ptrace_read(libc.PTRACE_GETSIGINFO, tid, 128)[:12])
     if code >> 8 != EVENT_STOP >> 8:
         return "a signal is about to be delivered to it"
@@ -189,9 +192,3 @@ def wait_stop(tid: int, deadline: float) -> int:
         if time.monotonic() > deadline:
             raise InjectionError(f"thread {tid} did not come back from the kernel")
         time.sleep(_POLL_S)
-
-
-def is_filtered(pid: int, tid: int) -> bool:
-    """Whether system calls of the thread are filtered."""
-    lines = Path(f"/proc/{pid}/task/{tid}/status").read_text(errors="replace").splitlines()
-    return any(line.startswith("Seccomp:") and not line.endswith("\t0") for line in lines)

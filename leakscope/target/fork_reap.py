@@ -20,7 +20,6 @@ from leakscope.target.fork_inject import (
     Injection,
     InjectionError,
     Step,
-    is_filtered,
     on_own_stack,
     read_state,
     unfit,
@@ -95,6 +94,5 @@ def _inject(tid: int, child: FrozenChild, gadgets: Gadgets, step: Step) -> None:
     state = read_state(tid)
     chain = reap_chain(state, gadgets, child.inside)
     maps = os.fsdecode(Path(f"/proc/{pid}/maps").read_bytes())
-    if unfit(pid, tid, state) or is_filtered(pid, tid) or not on_own_stack(maps, state.registers, chain.address):
-        return
-    Injection(pid, tid, state, chain, step).run()
+    if unfit(pid, tid, state) is None and on_own_stack(maps, state.registers, chain.address):
+        Injection(pid, tid, state, chain, step).run()

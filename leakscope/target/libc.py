@@ -18,6 +18,7 @@ PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
 PTRACE_GETSIGMASK = 0x420A
 PTRACE_SETSIGMASK = 0x420B
+_PTRACE_SECCOMP_GET_FILTER = 0x420C
 PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
 REGISTERS_BYTES = 27 * 8
 """``struct user_regs_struct`` of x86-64."""
@@ -83,6 +84,20 @@ def read_register_set(tid: int, kind: int, most: int) -> bytes:
     wanted = _Range(ctypes.addressof(room), most)
     ptrace(PTRACE_GETREGSET, tid, ctypes.addressof(wanted), kind)
     return room.raw[: wanted.length]
+
+
+def seccomp_filter(tid: int, index: int) -> bytes | None:
+    """A filter of a stopped thread that is traced, as instructions of 8 bytes; None if there is none at ``index``.
+
+    Raises OSError: EACCES without CAP_SYS_ADMIN, or if leakscope is filtered itself.
+    """
+    count = _ptrace(_PTRACE_SECCOMP_GET_FILTER, tid, index, None)
+    if count >= 0:
+        return ptrace_read(_PTRACE_SECCOMP_GET_FILTER, tid, count * 8, index)
+    error = ctypes.get_errno()
+    if error == errno.ENOENT:
+        return None
+    raise OSError(error, os.strerror(error))
 
 
 def read_ranges(pid: int, into: int, length: int, ranges: int, count: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 from leakscope.target import attach
 from leakscope.target.attach import capture, captured
 from leakscope.target.fork import CannotForkError, freeze
+from leakscope.target.fork_seccomp import run_filter
 from leakscope.target.libc import read_memory
 from leakscope.target.proc import read_status
 
@@ -197,21 +199,54 @@ def test_no_signal_is_lost_or_invented(known: Target) -> None:
     assert is_alone(known.pid)
 
 
-# A program of one instruction: allow.
-FILTER = (
-    "class Program(ctypes.Structure): _fields_ = [('n', ctypes.c_ushort), ('at', ctypes.c_void_p)]",
-    "code = ctypes.create_string_buffer(bytes.fromhex('06000000' '0000ff7f'))",
-    "libc.prctl(38, 1, 0, 0, 0)",
-    "answer = libc.prctl(22, 2, ctypes.byref(Program(1, ctypes.addressof(code))), 0, 0)",
-)
+def filtered(*instructions: tuple[int, int, int, int]) -> list[str]:
+    """Lines that put the own system calls under a seccomp filter."""
+    code = b"".join(struct.pack("<HBBI", *each) for each in instructions).hex()
+    return [
+        "class Program(ctypes.Structure): _fields_ = [('n', ctypes.c_ushort), ('at', ctypes.c_void_p)]",
+        f"code = ctypes.create_string_buffer(bytes.fromhex('{code}'))",
+        "libc.prctl(38, 1, 0, 0, 0)",
+        f"answer = libc.prctl(22, 2, ctypes.byref(Program({len(instructions)}, ctypes.addressof(code))), 0, 0)",
+    ]
+
+
+ALLOW, REFUSE, NUMBER = (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050001), (0x20, 0, 0, 0)
 UNFORKABLE = {
-    "filtered": FILTER,
-    "MADV_DONTFORK": ("import mmap", "m = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE)", "m.madvise(10)"),
-    "not known": (),
+    "seccomp forbids": filtered(NUMBER, (0x15, 0, 1, 56), REFUSE, ALLOW),
+    "MADV_DONTFORK": ["import mmap", "m = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE)", "m.madvise(10)"],
 }
 
 
-@pytest.mark.parametrize("reason", ["filtered", "MADV_DONTFORK"])
+def test_filter_that_allows_it_is_no_obstacle(obeying: Target) -> None:
+    for line in filtered(NUMBER, (0x15, 0, 1, 57), REFUSE, ALLOW):
+        told = obeying.ask(line)
+    assert told["answer"] == 0 and read_status(obeying.pid)["Seccomp"] == "2"
+    assert capture(obeying.pid, "fork").facts.strategy == "fork"
+    assert is_alone(obeying.pid) and obeying.ask("answer = 4") == {"answer": 4, "noticed": []}
+
+
+def test_filters_are_understood() -> None:
+    """As libseccomp writes them: the architecture, ranges, masks of arguments, arithmetic."""
+    code = [
+        (0x20, 0, 0, 4),
+        (0x15, 1, 0, 0xC000003E),
+        (0x06, 0, 0, 0),
+        NUMBER,
+        (0x35, 0, 3, 100),
+        (0x20, 0, 0, 16),
+        (0x54, 0, 0, 0x7E020000),
+        (0x15, 1, 0, 0),
+        REFUSE,
+        ALLOW,
+    ]
+    assert run_filter(code, 56, (0x7E020000,) * 6) == REFUSE[3]
+    assert run_filter(code, 231, (0,) * 6) == ALLOW[3]
+    assert run_filter(code, 231, (0x10000000,) * 6) == REFUSE[3]
+    scratch = [(0x00, 0, 0, 6), (0x02, 0, 0, 3), (0x07, 0, 0, 0), (0x60, 0, 0, 3), (0x0C, 0, 0, 0), (0x16, 0, 0, 0)]
+    assert run_filter(scratch, 0, (0,) * 6) == 12
+
+
+@pytest.mark.parametrize("reason", list(UNFORKABLE))
 def test_what_cannot_be_forked_is_copied_with_the_reason(
     obeying: Target, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 NOTICED = []
 ROUNDS = [0]
@@ -87,9 +88,7 @@ WORK = {each.__name__: each for each in (*TIMED, compute, pipe)}
 
 
 def children():
-    return [
-        pid for task in os.listdir("/proc/self/task") for pid in open(f"/proc/self/task/{task}/children").read().split()
-    ]
+    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 
 def wait_for_any():
@@ -103,8 +102,8 @@ def wait_for_any():
 def answer():
     for _ in sys.stdin:
         facts = {"rounds": ROUNDS[0], "noticed": NOTICED, "children": children(), "waited": wait_for_any()}
-        facts["threads"] = len(os.listdir("/proc/self/task"))
-        facts["descriptors"] = len(os.listdir("/proc/self/fd"))
+        facts["threads"] = len(list(Path("/proc/self/task").iterdir()))
+        facts["descriptors"] = len(list(Path("/proc/self/fd").iterdir()))
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
     os._exit(0)
