@@ -37,6 +37,12 @@ def freezer() -> Iterator[Target]:
         yield target
 
 
+@pytest.fixture
+def obeying() -> Iterator[Target]:
+    with running(ANY, "obey.py") as target:
+        yield target
+
+
 def children(pid: int) -> list[int]:
     return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _children_of(task)]
 
@@ -79,6 +85,31 @@ def test_leakscope_killed_in_the_midst_whatever_the_thread_does(freezer: Target,
         rounds = target.ask()["rounds"]
         wait_for(lambda: is_alone(target.pid) and target.ask()["rounds"] > rounds)
         assert target.ask()["noticed"] == []
+
+
+UPWARD = 0x800
+PARTICULAR = (
+    "import faulthandler; faulthandler.enable()",
+    "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])",
+    "m = ctypes.CDLL('libm.so.6')",
+    f"m.fesetround({UPWARD})",
+    "old = (ctypes.c_long * 3)()",
+)
+STATE = (
+    "answer = [libc.sigaltstack(None, old), *old, m.fegetround(), 1 / 3 + 1 / 3 > 2 / 3 or 2.0 + 1e-30 > 2.0,"
+    " [int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, [])]]"
+)
+
+
+@pytest.mark.parametrize("step", ["registers", "cloned", "unmasked", "hold", "reap: left"])
+def test_rounding_mask_and_alternate_stack_survive(freezer: Target, obeying: Target, step: str) -> None:
+    for line in PARTICULAR:
+        obeying.ask(line)
+    before = obeying.ask(STATE)
+    assert before["answer"][4:] == [UPWARD, True, [signal.SIGUSR1]]
+    os.kill(freezer.ask(f"{obeying.pid} {step}")["leakscope"], signal.SIGKILL)
+    wait_for(lambda: is_alone(obeying.pid))
+    assert obeying.ask(STATE) == before
 
 
 @pytest.mark.parametrize("work", ["nanosleep", "poll", "futex", "lock", "sleep", "selects", "compute"])
@@ -129,12 +160,6 @@ def test_image_is_that_of_the_moment_of_the_fork(python: Path) -> None:
         assert [thread.tid for thread in forked.threads] == [target.pid]
         assert is_alone(target.pid)
         assert target.ask()["echo"] == "ask"
-
-
-@pytest.fixture
-def obeying() -> Iterator[Target]:
-    with running(ANY, "obey.py") as target:
-        yield target
 
 
 def test_child_never_runs_and_the_target_does(obeying: Target) -> None:
