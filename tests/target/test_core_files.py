@@ -12,8 +12,13 @@ from typing import NamedTuple
 import pytest
 
 from fixtures.commands import leakscope
+from leakscope.analysis.chains import cluster_chains
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.sessions import session_nodes, session_report
+from leakscope.cli.rules import ask
 from leakscope.cli.source import CoreFiles, open_graph
-from leakscope.errors import EXIT_ATTACH, EXIT_CLEAN, EXIT_INPUT, EXIT_USAGE, InputError, UnsupportedTargetError
+from leakscope.errors import EXIT_ATTACH, EXIT_INPUT, EXIT_USAGE, InputError, UnsupportedTargetError
+from leakscope.formats.leakscope_file import load
 from leakscope.graph.heap import HeapGraph
 from leakscope.target.core import read_core
 from leakscope.target.core_libraries import build_id
@@ -26,6 +31,7 @@ from .support import ANY, TOO_OLD, Target, running
 HEAP_ALONE = 0x01
 """A coredump_filter without the first pages of files."""
 NO_HEAP = 0x30
+NUMBERS = ("sessions", "slotted")
 ALL = 0x3F
 
 
@@ -198,22 +204,28 @@ def test_a_core_of_an_older_python_is_refused_by_its_version(tmp_path: Path) -> 
 
 
 def test_commands_take_a_core_as_they_take_a_process(core: Path, target: Target, tmp_path: Path) -> None:
-    output = tmp_path / "of_core.leakscope"
-    facts = document("snapshot", core, "-o", output)["snapshot"]
-    assert (facts["pid"], facts["strategy"], facts["pause_ms"]) == (target.pid, "core", 0.0)
-    assert document("sessions", core, "--limit", 500)["items"] == document("sessions", output, "--limit", 500)["items"]
-    assert document("chains", core)["clusters"] == document("chains", output)["clusters"]
-    assert document("top", core)["classes"] == document("top", output)["classes"]
-    assert document("suspects", core)["suspects"] == document("suspects", output)["suspects"]
-    assert str(core.name) in leakscope("snapshot", core, cwd=tmp_path).stdout
-    assert len(list(tmp_path.glob(f"leakscope-{core.name}-*.leakscope"))) == 1
+    done = leakscope("snapshot", core, cwd=tmp_path)
+    (output,) = tmp_path.glob(f"leakscope-{core.name}-*.leakscope")
+    assert f"PID {target.pid}, cpython" in done.stdout
+    assert "of a core file" in done.stdout
+    assert "warning: A core does not say when it was taken" in done.stdout
+    found = {name: document(name, core) for name in ("sessions", "chains", "suspects")}
+    index = HeapIndex(load(output))
+    assert found["sessions"]["total"] == session_report(index).total == sum(target.info[name] for name in NUMBERS)
+    texts = [cluster.text for cluster in cluster_chains(index, session_nodes(index.graph))]
+    assert [cluster["text"] for cluster in found["chains"]["clusters"]] == texts
+    assert found["suspects"]["command"] == "suspects"
 
 
 def test_what_makes_no_sense_with_a_core(core: Path, target: Target, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no core")
     complaint(leakscope("sessions", core, "--pause", "copy"), EXIT_USAGE)
     complaint(leakscope("sessions", target.pid, "--exe", "/bin/true"), EXIT_USAGE)
     complaint(leakscope("snapshot", tmp_path / "absent"), EXIT_USAGE)
-    (tmp_path / "text").write_text("no core")
     complaint(leakscope("snapshot", tmp_path / "text"), EXIT_INPUT)
     complaint(leakscope("top", ANY), EXIT_INPUT)
-    assert leakscope("rules", "--check", core).returncode == EXIT_CLEAN
+
+
+def test_rules_are_asked_of_a_core(core: Path, target: Target) -> None:
+    counted = {row.name: row.use.count for row in ask(str(core), []).rules if row.use is not None and row.use.count}
+    assert counted["guess"] == sum(target.info[name] for name in NUMBERS)
