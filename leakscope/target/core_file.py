@@ -10,6 +10,7 @@ import os
 import stat
 import struct
 import weakref
+from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,8 @@ _ET_CORE = 4
 _PT_LOAD, _PT_NOTE = 1, 4
 _PN_XNUM = 0xFFFF
 _USER_SPACE_END = 1 << 47
-_MOST_SEGMENTS = 1 << 20
+_MOST_SEGMENTS = 1 << 18
+"""Four times as many as the kernel allows a process unless told otherwise (vm.max_map_count)."""
 _MOST_NOTE_BYTES = 1 << 28
 _MOST_NOTES = 1 << 20
 _PROGRAM_HEADER = np.dtype(
@@ -87,6 +89,8 @@ class CoreFile:
         headers = self._program_headers()
         self._note_rows = headers[headers["kind"] == _PT_NOTE]
         self.segments = self._checked(headers[headers["kind"] == _PT_LOAD])
+        self._starts: list[int] = self.segments["start"].tolist()
+        self._ends: list[int] = (self.segments["start"] + self.segments["bytes"]).tolist()
 
     def damaged(self, what: str) -> InputError:
         """The error for a file that contradicts itself."""
@@ -141,11 +145,8 @@ class CoreFile:
 
     def segment_at(self, address: int) -> int:
         """The row of ``segments`` that holds ``address``; -1 for none."""
-        starts = self.segments["start"]
-        row = int(np.searchsorted(starts, np.uint64(max(address, 0)), side="right")) - 1
-        if row < 0 or address >= int(starts[row]) + int(self.segments["bytes"][row]):
-            return -1
-        return row
+        row = bisect_right(self._starts, address) - 1
+        return row if row >= 0 and address < self._ends[row] else -1
 
     def read(self, address: int, length: int) -> bytes | None:
         """Memory as far as it was dumped; None where a byte of it was not."""
@@ -202,7 +203,7 @@ class CoreFile:
                 raise self.cut_off()
             count = struct.unpack_from("<I", first_section, 44)[0]
         if not 0 < count <= _MOST_SEGMENTS:
-            raise self.damaged(f"it says that it has {count} segments")
+            raise self.damaged(f"it says that it has {count} segments, where up to {_MOST_SEGMENTS} are read")
         data = self.bytes_at(table, count * entry_bytes)
         if len(data) < count * entry_bytes:
             raise self.cut_off()

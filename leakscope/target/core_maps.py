@@ -52,8 +52,8 @@ def combine(core: CoreFile, files: Sequence[MappedFile]) -> list[Mapping]:
 
 def _flags(core: CoreFile, row: int, file: MappedFile | None) -> str:
     bits = int(core.segments["flags"][row]) if row >= 0 else READABLE | EXECUTABLE
-    letters = ((READABLE, "r"), (WRITABLE, "w"), (EXECUTABLE, "x"))
-    return "".join(letter if bits & bit else "-" for bit, letter in letters) + ("s" if _is_shared(file) else "p")
+    letters = (bits & READABLE and "r", bits & WRITABLE and "w", bits & EXECUTABLE and "x")
+    return "".join(letter or "-" for letter in letters) + ("s" if _is_shared(file) else "p")
 
 
 def _is_shared(file: MappedFile | None) -> bool:
