@@ -15,12 +15,13 @@ from leakscope.cpython.names import Names
 from leakscope.cpython.shapes import ShapeTable
 from leakscope.cpython.threads import PythonThread
 from leakscope.cpython.types import TypeTable
-from leakscope.kernels import _columns, _shapes, layout, references, scan, sizes
+from leakscope.kernels import _columns, _shapes, layout, outermost, references, scan, sizes
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt64s
 from leakscope.kernels.frames import name_closures
 from leakscope.kernels.memory import Objects
 
 _THREADS = 2
+_LARGEST_CHUNK = 1 << 24
 FRAME_LABELS = ("f_func", "f_code", "f_locals", "frame object", "f_frame")
 
 
@@ -57,6 +58,7 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
     is_heap = np.array([found.heap for found in table.types], np.uint8)
     static = _pages_in(heap, [area for module in image.modules for area in module.data_ranges])
     stack = _pages_in(heap, [*image.stacks, *(chunk for thread in threads for chunk in thread.data_stack)])
+    glibc = _is_of_glibc(heap, table)
     pages = len(image.pages)
     bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
 
@@ -74,6 +76,7 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
             least,
             static,
             stack,
+            glibc,
             bounds[part],
             bounds[part + 1],
         )
@@ -82,6 +85,16 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
         parts = list(pool.map(mark, range(_THREADS)))
     offsets, rows = _fitting(heap, shapes, parts, static)
     return _found(heap, *_with_frames(heap, offsets, rows, frames, len(table.types)), static)
+
+
+def _is_of_glibc(heap: HeapMemory, table: TypeTable) -> bool:
+    """Whether malloc is glibc's, and not musl's or jemalloc: classes, too large for pymalloc, lie in chunks then."""
+    addresses = [found.address for found in table.types if found.heap]
+    before = np.array(addresses, np.uint64) - np.uint64(heap.layout.gc_head_sizeof + 8)
+    size = heap.paged.gather(before) & ~np.uint64(7)
+    fits = (size >= 32) & (size % np.uint64(16) == 0) & (size < _LARGEST_CHUNK)
+    is_chunk = fits & (heap.paged.gather(before + np.where(fits, size, np.uint64(0))) & np.uint64(1) == 1)
+    return 2 * int(np.count_nonzero(is_chunk)) >= len(addresses)
 
 
 def with_more_frames(heap: HeapMemory, found: Found, frames: Iterable[int], row: int) -> Found:
@@ -122,7 +135,7 @@ def _fitting(
     )
     kept, free_from = [], 0
     for offsets, rows in parts:
-        count, free_from = scan.keep_outermost(
+        count, free_from = outermost.keep_outermost(
             heap.paged, heap.image.pages, offsets, rows, least, items, rules, heads, static, free_from
         )
         kept.append((offsets[:count], rows[:count]))

@@ -96,6 +96,7 @@ def mark_objects(
     least,
     static_pages,
     stack_pages,
+    glibc,
     start,
     stop,
 ):
@@ -105,7 +106,7 @@ def mark_objects(
     ``heads`` uint8 and ``least`` int64 per type: bytes of an object's block before and after its
     address. ``static_pages``: uint8 per page, 1 for .data and .bss, where objects are aligned
     to 8 bytes, have no collector head, and are never of a heap type. ``stack_pages``: uint8 per page, 1 where a C
-    stack may lie, whose words are objects only in a block of an allocator.
+    stack may lie, whose words are objects only in a block of an allocator. ``glibc``: whether that may be glibc's.
     Returns ``(offsets, type_indices)``, ascending.
     """
     table: AddressTable = AddressTable(type_addresses)
@@ -116,6 +117,7 @@ def mark_objects(
     address: cython.ulonglong[::1] = pages
     static: cython.uchar[::1] = static_pages
     stack: cython.uchar[::1] = stack_pages
+    has_chunks: cython.bint = glibc
     low: cython.ulonglong = int(type_addresses.min())
     high: cython.ulonglong = int(type_addresses.max())
     # Static pages are looked at every 8 bytes; what is not touched of these arrays costs nothing.
@@ -150,7 +152,9 @@ def mark_objects(
                     else:
                         place = address[page] + cython.cast(cython.ulonglong, offset & 4095)
                         on_stack = stack[page] and table.row(place) < 0
-                        if not fits_block(memory, place, head[row], size[row], gc[row], on_heap[row], on_stack):
+                        if not fits_block(
+                            memory, place, head[row], size[row], gc[row], on_heap[row], on_stack, has_chunks
+                        ):
                             row = -1
                     if row >= 0:
                         out[count] = offset
@@ -197,11 +201,13 @@ def fits_block(
     gc: cython.uchar,
     on_heap: cython.uchar,
     on_stack: cython.bint,
+    has_chunks: cython.bint,
 ) -> cython.bint:
     """Whether the object begins an allocator's block that is large enough for it.
 
     Outside pymalloc's pools there is nothing to compare with. But where a stack is, or where the collector's list
-    knows nothing of the object, only a block of glibc's can tell it from words of a stack.
+    knows nothing of the object, only a block of glibc's can tell it from words of a stack. Other allocators have
+    nothing before their blocks: then what is in no list may be an object, and what a list denies is none.
     """
     start: cython.ulonglong = address - head
     block: cython.longlong = memory.pool_block(address)
@@ -209,6 +215,8 @@ def fits_block(
         return memory.begins_block(start, block) and head + least <= block
     if not on_stack and (not gc or linked_back(memory, address, on_heap)):
         return True
+    if not has_chunks:
+        return not on_stack and memory.word(address - 16) == 0
     return (start & 4095) == 16 or memory.glibc_chunk(start) >= head + least
 
 
@@ -259,73 +267,6 @@ def self_typed_word(
             return i
         i += 2
     return -1
-
-
-def keep_outermost(memory: Memory, pages, offsets, rows, basic, itemsize, count_rule, heads, static_pages, free_from):
-    """Moves the candidates that are objects to the front of ``offsets`` and ``rows``; returns ``(count, free_from)``.
-
-    An object fits its memory, inline items included, and does not begin inside the one before. ``pages``: uint64, as in
-    ``MemoryImage``: an object must not span a hole. Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0
-    no items, 1 ``abs(ob_size)``, 2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``); ``heads`` uint8: bytes that
-    belong to an object before its address. ``static_pages``: uint8 per page, where nothing is dropped nor drops others
-    (a static type is shorter than the heap types that share its row). ``free_from``: where the object before the first
-    candidate ends.
-    """
-    page: cython.ulonglong[::1] = pages
-    place: cython.longlong[::1] = offsets
-    row: cython.int[::1] = rows
-    size: cython.longlong[::1] = basic
-    item: cython.longlong[::1] = itemsize
-    rule: cython.uchar[::1] = count_rule
-    before: cython.uchar[::1] = heads
-    static: cython.uchar[::1] = static_pages
-    taken_until: cython.longlong = free_from
-    end: cython.longlong
-    count: cython.Py_ssize_t = 0
-    i: cython.Py_ssize_t
-    with cython.nogil:
-        for i in range(place.shape[0]):
-            if not static[place[i] >> 12]:
-                end = inline_end(memory, cython.address(page[0]), place[i], size[row[i]], item[row[i]], rule[row[i]])
-                if end < 0 or place[i] - before[row[i]] < taken_until:
-                    continue
-                taken_until = end
-            place[count] = place[i]
-            row[count] = row[i]
-            count += 1
-    return count, taken_until
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def inline_end(
-    memory: Memory,
-    page: cython.p_ulonglong,
-    place: cython.longlong,
-    size: cython.longlong,
-    itemsize: cython.longlong,
-    rule: cython.uchar,
-) -> cython.longlong:
-    """Where an object ends in the buffer, -1 if it does not fit."""
-    items: cython.longlong
-    last: cython.longlong
-    if rule and place + 24 <= memory.size:
-        items = cython.cast(cython.longlong, memory.words[(place >> 3) + 2])
-        if rule == 2:
-            items = items >> 3
-        if items < 0:
-            items = -items
-        if items < 0 or items > memory.size:
-            return -1
-        size += items * itemsize
-    if size <= 0 or place + size > memory.size:
-        return -1
-    last = (place + size - 1) >> 12
-    if page[last] - page[place >> 12] != cython.cast(cython.ulonglong, last - (place >> 12)) << 12:
-        return -1
-    return place + size
 
 
 def addresses_of(pages, offsets, static_pages):

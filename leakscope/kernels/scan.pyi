@@ -12,20 +12,9 @@ def mark_objects(
     least: Int64s,
     static_pages: UInt8s,
     stack_pages: UInt8s,
+    glibc: bool,
     start: int,
     stop: int,
 ) -> tuple[Int64s, Int32s]: ...
 def find_self_typed(memory: Memory, pages: UInt64s) -> Int64s: ...
-def keep_outermost(
-    memory: Memory,
-    pages: UInt64s,
-    offsets: Int64s,
-    rows: Int32s,
-    basic: Int64s,
-    itemsize: Int64s,
-    count_rule: UInt8s,
-    heads: UInt8s,
-    static_pages: UInt8s,
-    free_from: int,
-) -> tuple[int, int]: ...
 def addresses_of(pages: UInt64s, offsets: Int64s, static_pages: UInt8s) -> tuple[UInt64s, UInt8s]: ...
