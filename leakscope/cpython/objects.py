@@ -22,6 +22,9 @@ from leakscope.kernels.memory import Objects
 
 _THREADS = 2
 _LARGEST_CHUNK = 1 << 24
+_DEBUG_MARK = np.uint64(0xFDFDFDFDFDFDFD6F)
+"""Before each block under ``PYTHONMALLOC=debug`` or ``-X dev``: an ``o`` and forbidden bytes (obmalloc.c)."""
+_DEBUG_HEAD = 16
 FRAME_LABELS = ("f_func", "f_code", "f_locals", "frame object", "f_frame")
 
 
@@ -58,12 +61,15 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
     is_heap = np.array([found.heap for found in table.types], np.uint8)
     static = _pages_in(heap, [area for module in image.modules for area in module.data_ranges])
     stack = _pages_in(heap, [*image.stacks, *(chunk for thread in threads for chunk in thread.data_stack)])
-    glibc = _is_of_glibc(heap, table)
+    before_blocks = _words_before_classes(heap, table)
+    glibc = _is_of_glibc(heap, table, before_blocks)
     pages = len(image.pages)
     bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
 
     # The row of running frames, the last, is no type to look for.
     heads, least = shapes.columns[:-1, _shapes.Column.HEAD].astype(np.uint8), _least_bytes(heap, shapes)
+    if np.any(before_blocks == _DEBUG_MARK):
+        heads += np.uint8(_DEBUG_HEAD)
 
     def mark(part: int) -> tuple[Int64s, Int32s]:
         return scan.mark_objects(
@@ -87,13 +93,19 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
     return _found(heap, *_with_frames(heap, offsets, rows, frames, len(table.types)), static)
 
 
-def _is_of_glibc(heap: HeapMemory, table: TypeTable) -> bool:
-    """Whether malloc is glibc's, and not musl's or jemalloc: classes, too large for pymalloc, lie in chunks then."""
-    addresses = [found.address for found in table.types if found.heap]
-    before = np.array(addresses, np.uint64) - np.uint64(heap.layout.gc_head_sizeof + 8)
-    size = heap.paged.gather(before) & ~np.uint64(7)
+def _words_before_classes(heap: HeapMemory, table: TypeTable) -> UInt64s:
+    """What stands before the memory of each class, which is too large for pymalloc: the hand of the allocator."""
+    addresses = np.array([found.address for found in table.types if found.heap], np.uint64)
+    return heap.paged.gather(addresses - np.uint64(heap.layout.gc_head_sizeof + 8))
+
+
+def _is_of_glibc(heap: HeapMemory, table: TypeTable, before: UInt64s) -> bool:
+    """Whether malloc is glibc's, and not musl's, jemalloc or mimalloc: most classes lie in its chunks then."""
+    addresses = np.array([found.address for found in table.types if found.heap], np.uint64)
+    size = before & ~np.uint64(7)
     fits = (size >= 32) & (size % np.uint64(16) == 0) & (size < _LARGEST_CHUNK)
-    is_chunk = fits & (heap.paged.gather(before + np.where(fits, size, np.uint64(0))) & np.uint64(1) == 1)
+    following = addresses - np.uint64(heap.layout.gc_head_sizeof + 8) + np.where(fits, size, np.uint64(0))
+    is_chunk = fits & (heap.paged.gather(following) & np.uint64(1) == 1)
     return 2 * int(np.count_nonzero(is_chunk)) >= len(addresses)
 
 
