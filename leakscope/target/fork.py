@@ -44,6 +44,7 @@ _EXIT_KILL = 1 << 20  # PTRACE_O_EXITKILL, on the child alone
 _WALL = 0x40000000
 _MOST_THREADS = 16
 _REAP_S = 2.0
+_NO_GUARD = "the process that cleans up should leakscope be killed did not start"
 _HELP = "Use --pause copy, which changes nothing in the target but stops it for longer."
 
 
@@ -78,13 +79,13 @@ def freeze(pid: int, step: Step = no_step) -> Iterator[Frozen]:
 
     Raises CannotForkError, and what ``while_stopped`` raises.
     """
-    with Guard() as guard:
+    with _guard(pid) as guard:
         with access(pid):
             gadgets = find_gadgets(pid, read_maps(pid))
         if gadgets is None:
             raise CannotForkError(pid, "its C library has no instructions that could be used")
         if not guard.is_ready():
-            raise CannotForkError(pid, "the guard that cleans up after leakscope did not start")
+            raise CannotForkError(pid, _NO_GUARD)
         birth = _Birth(pid, gadgets, guard, step)
         try:
             halted = while_stopped(pid, birth.give, birth.hold)
@@ -94,6 +95,13 @@ def freeze(pid: int, step: Step = no_step) -> Iterator[Frozen]:
             yield Frozen(child.pid, _mappings(pid, child.pid, maps), halted.threads, moment, halted.pause_s)
         finally:
             birth.end()
+
+
+def _guard(pid: int) -> Guard:
+    try:
+        return Guard()
+    except OSError as error:
+        raise CannotForkError(pid, f"{_NO_GUARD}: {error.strerror}") from error
 
 
 def _die_first(child: int) -> None:

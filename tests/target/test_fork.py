@@ -178,6 +178,7 @@ def test_child_never_runs_and_the_target_does(obeying: Target) -> None:
 
 def test_what_the_target_closes_is_closed(obeying: Target) -> None:
     reader, writer = os.pipe()
+    os.set_blocking(reader, False)
     obeying.ask(f"fd = os.open('/proc/{os.getpid()}/fd/{writer}', os.O_WRONLY)")
     os.close(writer)
     with freeze(obeying.pid):
