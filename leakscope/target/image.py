@@ -39,6 +39,10 @@ class StoppedThread:
     """0 where it is not known (``--pause none``)."""
     registers: tuple[int, ...]
     """General registers; an object may be held by nothing else while C code runs."""
+    thread_pointer: int = 0
+    """Where the C library keeps what it knows of the thread (``%fs``); 0 where it is not known."""
+    inside: int | None = None
+    """The id that the process has for it, in a PID namespace of its own (0 unknown); None if that is ``tid``."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ _TAKE = os.WEXITED | os.WSTOPPED | os.WNOHANG | _WALL
 _EVENT_SHIFT = 8
 _DEAD = ("Z", "X", "x")
 _STACK_POINTER = 19  # places in struct user_regs_struct
+_THREAD_POINTER = 21
 _GENERAL = range(15)
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
@@ -278,7 +279,8 @@ class _Registers:
         found = []
         for place, tid in enumerate(self._tids):
             words = struct.unpack_from("=27Q", self._raw, place * libc.REGISTERS_BYTES)
-            found.append(StoppedThread(tid, words[_STACK_POINTER], tuple(words[i] for i in _GENERAL)))
+            general = tuple(words[i] for i in _GENERAL)
+            found.append(StoppedThread(tid, words[_STACK_POINTER], general, words[_THREAD_POINTER]))
         return tuple(found)
 
 
