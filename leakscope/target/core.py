@@ -8,21 +8,22 @@ kernel knew of descriptors and sockets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from leakscope.errors import InputError, UnsupportedTargetError
-from leakscope.target.clocks import Moment, TargetClocks, now, read_clocks
+from leakscope.target.clocks import TargetClocks
+from leakscope.target.core_clocks import clocks_of
 from leakscope.target.core_copy import Part, gather
 from leakscope.target.core_file import CoreFile
 from leakscope.target.core_libraries import FILES_HELP, Libraries, shown
 from leakscope.target.core_maps import combine, dumped_end, with_flags_of
 from leakscope.target.core_notes import ENTRY, PROGRAM_HEADERS, CoreNotes, read_notes
 from leakscope.target.image import CaptureFacts, MemoryImage
-from leakscope.target.maps import Mapping, mapping_at, read_maps
+from leakscope.target.maps import Mapping, mapping_at
 from leakscope.target.modules import load_modules
-from leakscope.target.proc import read_stat, started_at
 from leakscope.target.runtimes import SUPPORTED_HELP, Python, find_python
+from leakscope.target.stacks import stack_of
 
 Progress = Callable[[str, float], None]
 _MOST_NAMED = 3
@@ -52,7 +53,7 @@ def read_core(
     parts, left_out = _own_memory(core, mappings, libraries)
     buffer, pages = gather(core, parts, lambda fraction: report("copy", 0.2 + 0.7 * fraction))
     assert python is not None  # or it were not supported
-    started, clocks = _clocks(core, notes, mappings)
+    started, clocks = clocks_of(core, notes, mappings)
     facts = CaptureFacts(
         pid=notes.pid,
         captured_at=core.modified_at,
@@ -72,7 +73,7 @@ def read_core(
         pages=pages,
         modules=tuple(load_modules(mappings, executable, libraries.headers_at(mappings), python.symbols)),
         threads=notes.threads,
-        stacks=tuple(_stack(mappings, thread.stack_pointer) for thread in notes.threads),
+        stacks=tuple(stack_of(mappings, thread) for thread in notes.threads),
         executable=executable,
         version=version,
         facts=facts,
@@ -160,32 +161,8 @@ def _own_memory(core: CoreFile, mappings: Sequence[Mapping], libraries: Librarie
     return parts, left_out
 
 
-def _stack(mappings: Sequence[Mapping], stack_pointer: int) -> tuple[int, int]:
-    mapping = mapping_at(mappings, stack_pointer)
-    return (mapping.start, mapping.end) if mapping else (0, 0)
-
-
-def _clocks(core: CoreFile, notes: CoreNotes, mappings: Sequence[Mapping]) -> tuple[float | None, TargetClocks]:
-    """When the process began and what its clocks showed: known if it lives on, as it does after gcore."""
-    try:
-        lives = _loaded(read_maps(notes.pid)) >= _loaded(mappings)
-        started = started_at(read_stat(notes.pid))
-    except OSError:
-        lives = False
-    if not lives or not core.segments.size:
-        return None, TargetClocks(None, None, None)
-    here = now()
-    ago = here.epoch - core.modified_at
-    return started, read_clocks(notes.pid, Moment(core.modified_at, here.monotonic - ago, here.boottime - ago))
-
-
-def _loaded(mappings: Sequence[Mapping]) -> set[tuple[int, str]]:
-    """Where program files lie: the kernel puts them elsewhere in each process."""
-    return {(mapping.start, mapping.path) for mapping in mappings if mapping.is_file and ".so" in mapping.path}
-
-
 def _warnings(core: CoreFile, libraries: Libraries, left_out: int, clocks: TargetClocks) -> Iterator[str]:
-    taken = datetime.fromtimestamp(core.modified_at, timezone.utc)
+    taken = datetime(1970, 1, 1) + timedelta(seconds=core.modified_at)
     yield f"A core does not say when it was taken: ages are those at its file's time, {taken:%Y-%m-%d %H:%M:%S} UTC."
     if clocks.monotonic_at is None:
         yield "What the clocks of its process showed is unknown, and so are ages that only a monotonic clock tells."

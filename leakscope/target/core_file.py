@@ -37,6 +37,8 @@ _COMPRESSED = {
     b"BZh": ("bzip2", "bzip2 -d"),
 }
 _MACHINES = {3: "32-bit x86", 21: "ppc64", 22: "s390x", 40: "32-bit ARM", 183: "aarch64", 243: "RISC-V"}
+_LATEST_S = 1e11
+"""A file's time may be any number; dates of Python end with the year 9999."""
 _ET_CORE = 4
 _PT_LOAD, _PT_NOTE = 1, 4
 _PN_XNUM = 0xFFFF
@@ -84,7 +86,7 @@ class CoreFile:
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
         self.size = status.st_size
-        self.modified_at = status.st_mtime
+        self.modified_at = min(max(status.st_mtime, 0.0), _LATEST_S)
         """Epoch seconds."""
         headers = self._program_headers()
         self._note_rows = headers[headers["kind"] == _PT_NOTE]

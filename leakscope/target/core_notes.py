@@ -11,13 +11,13 @@ from leakscope.errors import InputError
 from leakscope.target.core_file import CoreFile
 from leakscope.target.image import PAGE_BYTES, StoppedThread
 
-PROGRAM_HEADERS, ENTRY = 3, 9
-"""Keys of the auxiliary vector: AT_PHDR and AT_ENTRY."""
+PROGRAM_HEADERS, ENTRY, FILE_NAME = 3, 9, 31
+"""Keys of the auxiliary vector: AT_PHDR, AT_ENTRY and AT_EXECFN."""
 
 _PRSTATUS, _PRPSINFO, _AUXV, _FILE = 1, 3, 6, 0x46494C45
 _WANTED = frozenset((_PRSTATUS, _PRPSINFO, _AUXV, _FILE))
 _PRSTATUS_BYTES, _TID_AT, _REGISTERS_AT = 336, 32, 112
-_STACK_POINTER, _GENERAL = 19, slice(15)  # places in struct user_regs_struct
+_STACK_POINTER, _THREAD_POINTER, _GENERAL = 19, 21, slice(15)  # places in struct user_regs_struct
 _PRPSINFO_BYTES, _PID_AT = 136, 24
 _DELETED = b" (deleted)"
 
@@ -76,7 +76,7 @@ def _thread(core: CoreFile, content: bytes) -> StoppedThread:
         raise core.damaged("its note about a thread is too short")
     tid = struct.unpack_from("<I", content, _TID_AT)[0]
     words = struct.unpack_from("<27Q", content, _REGISTERS_AT)
-    return StoppedThread(tid, words[_STACK_POINTER], words[_GENERAL])
+    return StoppedThread(tid, words[_STACK_POINTER], words[_GENERAL], words[_THREAD_POINTER])
 
 
 def _files(core: CoreFile, content: bytes) -> tuple[MappedFile, ...]:

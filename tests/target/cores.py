@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import shutil
@@ -18,6 +19,7 @@ from .support import Target, wait_for
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 KERNELS_FILTER = 0x33
 """What the kernel dumps unless told otherwise: anonymous memory, first pages of ELF files, private huge pages."""
+ZONE = "CET-1CEST,M3.5.0,M10.5.0/3"
 PAGE = 4096
 READ, WRITE, EXECUTE = 4, 2, 1
 PRSTATUS, PRPSINFO, AUXV, FILE = 1, 3, 6, 0x46494C45
@@ -166,6 +168,10 @@ def plain(program: bytes = b"/nowhere/prog") -> Core:
 
 
 def may_dump(folder: Path) -> dict[str, Any]:
-    """Options for ``running``: the target may leave a core, in ``folder``."""
+    """Options for ``running``: the target may leave a core, in ``folder``; its zone has a summer time."""
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    return {"cwd": folder, "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))}
+    return {
+        "cwd": folder,
+        "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)),
+        "env": os.environ | {"TZ": ZONE},
+    }

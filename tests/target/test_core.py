@@ -107,6 +107,7 @@ def test_ages_after_a_crash_are_known_by_the_time_of_day_alone(dumped: Dumped) -
     assert (facts["strategy"], facts["pid"]) == ("core", dumped.info["pid"])
     if dumped.crash_core != dumped.core:
         assert (facts["started_at"], facts["monotonic_at"], facts["boottime_at"]) == (None, None, None)
+    assert facts["utc_offset_s"] == dumped.live.facts["utc_offset_s"] in (3600.0, 7200.0)
     passed = facts["captured_at"] - dumped.live.facts["captured_at"]
     for before, after in zip(items_of(dumped.live), items_of(dumped.crashed), strict=True):
         assert before["age_s"] is None or abs(after["age_s"] - before["age_s"] - passed) < 0.2

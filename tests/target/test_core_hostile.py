@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from leakscope.errors import InputError, LeakscopeError, UnsupportedTargetError
 from leakscope.target.core import read_core
+from leakscope.target.core_clocks import clocks_of
 from leakscope.target.core_copy import Part, gather
 from leakscope.target.core_file import CoreFile, is_core
 from leakscope.target.core_notes import read_notes
@@ -232,6 +233,21 @@ def test_a_compressed_core_is_told_how_to_be_read(tmp_path: Path, magic: bytes, 
     with pytest.raises(InputError) as raised:
         is_core(path)
     assert f"{command} {path}" in raised.value.help
+
+
+@pytest.mark.parametrize("moment", [-(2**40), 2**34, 2**40])
+def test_a_file_of_no_day_in_history(tmp_path: Path, moment: int) -> None:
+    path = tmp_path / "core"
+    core = plain()
+    core.notes.append((b"CORE", AUXV, struct.pack("<QQ", 31, STACK + PAGE - 1)))
+    core.segments[-1] = Segment(STACK, b"s" * 4000 + b"\0TZ=CET-1CEST,M3.5.0,M10.5.0/3".ljust(95, b"0") + b"\0")
+    path.write_bytes(core.build())
+    os.utime(path, (moment, moment))
+    opened = CoreFile(path)
+    started, clocks = clocks_of(opened, read_notes(opened), [])
+    assert (started, clocks.monotonic_at) == (None, None)
+    with pytest.raises(InputError):
+        read_core(path)
 
 
 def test_what_is_no_core_is_left_to_others(tmp_path: Path) -> None:
