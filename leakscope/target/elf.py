@@ -18,6 +18,17 @@ from elftools.elf.sections import SymbolTableSection
 HEADER_BYTES = 4096
 """Enough of a file's beginning: linkers put program headers right behind the ELF header."""
 MACHINE_X86_64 = 62
+MACHINES = {
+    3: "i386",
+    21: "ppc64",
+    22: "s390x",
+    40: "ARM",
+    MACHINE_X86_64: "x86-64",
+    183: "aarch64",
+    243: "RISC-V",
+    258: "LoongArch",
+}
+"""Names of processors by ``e_machine``."""
 _PT_LOAD = 1
 _PF_W = 2
 _UNDEFINED = 0

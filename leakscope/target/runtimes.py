@@ -20,7 +20,7 @@ from leakscope.target.proc import Stat, access, read_stat, read_status
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 WANTED_SYMBOLS = ("PyType_Type", "_PyRuntime", "Py_Version", "_Py_NoneStruct")
 SUPPORTED_HELP = (
-    "leakscope reads release builds of CPython 3.10 to 3.13 on Linux x86-64 with glibc; "
+    "leakscope reads release builds of CPython 3.10 to 3.13 on Linux x86-64, with glibc or musl; "
     "`leakscope ps` shows which processes those are."
 )
 _FREE_THREADED_SYMBOL = "_Py_MergeZeroLocalRefcount"
@@ -132,7 +132,7 @@ def find_python(
     if not found:
         return None
     symbols = {path: _only(facts.symbols, WANTED_SYMBOLS) for path, facts in found.items()}
-    return Python(_version(found), _why_unsupported(found, mappings), symbols)
+    return Python(_version(found), _why_unsupported(found), symbols)
 
 
 def _python_files(
@@ -194,11 +194,13 @@ def _version(python: dict[str, FileFacts]) -> str | None:
     return next((facts.version for facts in python.values() if facts.version), None)
 
 
-def _why_unsupported(python: dict[str, FileFacts], mappings: Sequence[Mapping]) -> str | None:
+def _why_unsupported(python: dict[str, FileFacts]) -> str | None:
     symbols = {name for facts in python.values() for name in facts.symbols}
     version = _version(python)
-    if any(facts.bits != 64 or facts.machine != elf.MACHINE_X86_64 for facts in python.values()):
-        return "not an x86-64 program"
+    for facts in python.values():
+        if facts.bits != 64 or facts.machine != elf.MACHINE_X86_64:
+            machine = elf.MACHINES.get(facts.machine, f"machine {facts.machine}")
+            return f"it is a {facts.bits}-bit program for {machine}, and leakscope has been verified on x86-64 only"
     if version is None:
         return "the version of its CPython cannot be found"
     series = ".".join(version.split(".")[:2])
@@ -213,8 +215,6 @@ def _why_unsupported(python: dict[str, FileFacts], mappings: Sequence[Mapping]) 
         return f"CPython {version} is a debug build"
     if not {"PyType_Type", "_PyRuntime"} <= symbols:
         return f"CPython {version} has been stripped of the symbols PyType_Type and _PyRuntime"
-    if any(PurePosixPath(mapping.path).name.startswith(("ld-musl", "libc.musl")) for mapping in mappings):
-        return f"CPython {version} runs on musl, not on glibc"
     return None
 
 
