@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from leakscope.errors import InputError, UnsupportedTargetError
 from leakscope.target.clocks import TargetClocks
-from leakscope.target.core_clocks import clocks_of
+from leakscope.target.core_clocks import clocks_of, lives_on
 from leakscope.target.core_copy import Part, gather
 from leakscope.target.core_file import CoreFile
 from leakscope.target.core_libraries import FILES_HELP, Libraries, shown
@@ -23,7 +23,7 @@ from leakscope.target.image import CaptureFacts, MemoryImage
 from leakscope.target.maps import Mapping, mapping_at
 from leakscope.target.modules import load_modules
 from leakscope.target.runtimes import SUPPORTED_HELP, Python, find_python
-from leakscope.target.stacks import stack_of
+from leakscope.target.stacks import known_inside, stack_of
 
 Progress = Callable[[str, float], None]
 _MOST_NAMED = 3
@@ -53,7 +53,8 @@ def read_core(
     parts, left_out = _own_memory(core, mappings, libraries)
     buffer, pages = gather(core, parts, lambda fraction: report("copy", 0.2 + 0.7 * fraction))
     assert python is not None  # or it were not supported
-    started, clocks = clocks_of(core, notes, mappings)
+    lives = lives_on(notes, mappings)
+    started, clocks = clocks_of(core, notes, lives)
     facts = CaptureFacts(
         pid=notes.pid,
         captured_at=core.modified_at,
@@ -72,7 +73,7 @@ def read_core(
         buffer=buffer,
         pages=pages,
         modules=tuple(load_modules(mappings, executable, libraries.headers_at(mappings), python.symbols)),
-        threads=notes.threads,
+        threads=known_inside(notes.pid, notes.threads) if lives else notes.threads,
         stacks=tuple(stack_of(mappings, thread) for thread in notes.threads),
         executable=executable,
         version=version,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from leakscope.target.clocks import Moment, TargetClocks, now, offsets_in_zone, read_clocks
 from leakscope.target.core_file import CoreFile
@@ -15,17 +16,23 @@ _MOST_ENVIRONMENT_BYTES = 1 << 17
 _VARIABLE = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=")
 
 
-def clocks_of(core: CoreFile, notes: CoreNotes, mappings: Sequence[Mapping]) -> tuple[float | None, TargetClocks]:
-    """``(started, clocks)`` at the time of the core's file: when the process began, and what its clocks showed."""
+def lives_on(notes: CoreNotes, mappings: Sequence[Mapping]) -> bool:
+    """Whether the process is still there: the kernel puts libraries elsewhere in each that it starts."""
+    loaded = _libraries(mappings)
     try:
-        lives = _loaded(read_maps(notes.pid)) >= _loaded(mappings) != set()
-        started = started_at(read_stat(notes.pid))
+        return bool(loaded) and loaded <= _libraries(read_maps(notes.pid))
     except OSError:
-        lives = False
+        return False
+
+
+def clocks_of(core: CoreFile, notes: CoreNotes, lives: bool) -> tuple[float | None, TargetClocks]:
+    """``(started, clocks)`` at the time of the core's file: when the process began, and what its clocks showed."""
     if lives:
         here = now()
         ago = here.epoch - core.modified_at
-        return started, read_clocks(notes.pid, Moment(core.modified_at, here.monotonic - ago, here.boottime - ago))
+        clocks = read_clocks(notes.pid, Moment(core.modified_at, here.monotonic - ago, here.boottime - ago))
+        with suppress(OSError):
+            return started_at(read_stat(notes.pid)), clocks
     told = _variable(core, notes, b"TZ")
     if told is None:
         return None, TargetClocks(None, None, None)
@@ -33,8 +40,7 @@ def clocks_of(core: CoreFile, notes: CoreNotes, mappings: Sequence[Mapping]) -> 
     return None, TargetClocks(None, None, offset, None if january is None or july is None else (january, july))
 
 
-def _loaded(mappings: Sequence[Mapping]) -> set[tuple[int, str]]:
-    """Where libraries lie: the kernel puts them elsewhere in each process that it starts."""
+def _libraries(mappings: Sequence[Mapping]) -> set[tuple[int, str]]:
     return {(mapping.start, mapping.path) for mapping in mappings if mapping.is_file and ".so" in mapping.path}
 
 

@@ -244,7 +244,7 @@ def test_a_file_of_no_day_in_history(tmp_path: Path, moment: int) -> None:
     path.write_bytes(core.build())
     os.utime(path, (moment, moment))
     opened = CoreFile(path)
-    started, clocks = clocks_of(opened, read_notes(opened), [])
+    started, clocks = clocks_of(opened, read_notes(opened), lives=False)
     assert (started, clocks.monotonic_at) == (None, None)
     with pytest.raises(InputError):
         read_core(path)
