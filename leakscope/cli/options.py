@@ -56,7 +56,7 @@ PauseOption = Annotated[
     Pause | None,
     typer.Option(
         help="copy: stop the target while its memory is copied. fork: only while it forks a frozen child, which is "
-        "read instead. none: never stop it; references that change meanwhile are lost. Default: fork from 256 MB up "
+        "read instead. none: never stop it; references that change meanwhile are lost. Default: fork from 128 MB up "
         "where it can be, else copy.",
         show_default=False,
     ),

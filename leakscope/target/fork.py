@@ -90,6 +90,7 @@ def freeze(pid: int, step: Step = no_step) -> Iterator[Frozen]:
         try:
             halted = while_stopped(pid, birth.give, birth.hold)
             child, moment, maps = halted.result
+            birth.wait_until_held()
             step("released")
             _die_first(child.pid)
             yield Frozen(child.pid, _mappings(pid, child.pid, maps), halted.threads, moment, halted.pause_s)
@@ -131,6 +132,7 @@ class _Birth:
         self._child: FrozenChild | None = None
         self._asked = threading.Event()
         self._ended = threading.Event()
+        self._held = threading.Event()
 
     def give(self, check: Callable[[], None]) -> tuple[FrozenChild, Moment, str]:
         """Makes the child while all threads stand; CannotForkError if that cannot be."""
@@ -180,16 +182,14 @@ class _Birth:
         self._child = FrozenChild(pid, read_stat(pid).started, inside, self._pid)
         self._guard.watch(self._child, self._gadgets)
         self._step("told")
-        wait_stop(pid, time.monotonic() + PATIENCE_S)
-        self._step("child stopped")
-        libc.ptrace(libc.PTRACE_SETOPTIONS, pid, _EXIT_KILL)
-        self._step("child held")
 
     def hold(self) -> None:
         """Traces the child until asked to end it: the thread that traces must live as long as it."""
         if self._child is None:
             return
         try:
+            self._secure(self._child.pid)
+            self._held.set()
             self._asked.wait()
             self._step("ending")
             with suppress(ProcessLookupError):
@@ -200,7 +200,20 @@ class _Birth:
             if reap(self._child, self._gadgets, _REAP_S, self._reap_step):
                 self._guard.done()
         finally:
+            self._held.set()
             self._ended.set()
+
+    def _secure(self, child: int) -> None:
+        """Its first stop, which the target need not stand for: until then its own stack would make it exit."""
+        with suppress(OSError, InjectionError):
+            wait_stop(child, time.monotonic() + PATIENCE_S)
+            self._step("child stopped")
+            libc.ptrace(libc.PTRACE_SETOPTIONS, child, _EXIT_KILL)
+            self._step("child held")
+
+    def wait_until_held(self) -> None:
+        """The child stands and dies with leakscope."""
+        self._held.wait()
 
     def _reap_step(self, name: str) -> None:
         self._step(f"reap: {name}")
