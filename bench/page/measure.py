@@ -114,9 +114,8 @@ def sessions_section(reps: int, say: Say) -> Section:
             found.append([*rows, *ours.questions(folder / "copy.leakscope", truth, "REGISTRY.sessions[")])
             resident, _ = target.memory()
             plain = ratios.pauses(target, folder, 3) if len(found) == reps else []
-    section = Section(
-        f"{found[-1][0].answer.partition(' objects')[0]} objects, {SESSIONS:,} sessions, {resident / 1e6:.0f} MB",
-        ratios=plain,
-    )
+    objects = found[-1][0].answer.partition(" objects")[0]
+    title = f"{objects} objects, {SESSIONS:,} sessions, {resident / 1e6:.0f} MB"
+    section = Section(title, ratios=plain)
     section.rows = [median([rows[place] for rows in found]) for place in range(len(found[0]))]
     return section

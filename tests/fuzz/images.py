@@ -69,7 +69,7 @@ class Images:
     def run(self, made: Damage) -> None:
         image = self._seeds[made.image]
         words, intact = image.buffer.view(np.uint64), self._intact[made.image]
-        at = np.fromiter(made.words, np.int64, len(made.words))
+        at = np.fromiter(made.words, np.int64, len(made.words)) % len(words)
         words[at] = np.fromiter(made.words.values(), np.uint64, len(made.words))
         try:
             graph = read_all(_without(image, made.lost), all_rules() if made.thorough else short_rules())
@@ -96,5 +96,6 @@ def _few(dice: Random, words: int) -> list[int]:
 def _without(image: MemoryImage, lost: tuple[int, ...]) -> MemoryImage:
     if not lost:
         return image
-    content = np.delete(image.buffer.reshape(len(image.pages), -1), lost, axis=0).reshape(-1)
-    return dataclasses.replace(image, buffer=content, pages=np.delete(image.pages, lost))
+    kept = np.setdiff1d(np.arange(len(image.pages)), lost)
+    content = image.buffer.reshape(len(image.pages), -1)[kept].reshape(-1)
+    return dataclasses.replace(image, buffer=content, pages=image.pages[kept])

@@ -108,7 +108,7 @@ class Graphs:
         columns: dict[tuple[str, str], Any] = {}
         for table, column, row, number in changes:
             rows = columns.setdefault((table, column), getattr(_table(intact, table), column).copy())
-            rows[row] = number
+            rows[row % len(rows)] = number  # the corpus outlives the seeds it was found with
         graph = _replaced(intact, columns)
         try:
             check(graph)
