@@ -100,8 +100,8 @@ class CoreFile:
 
     def cut_off(self, missing: int | None = None) -> InputError:
         """The error for a file that is shorter than it says; ``missing`` bytes, where known."""
-        amount = "its end" if missing is None else f"{_size(missing)} of {_size(self.size + missing)}"
-        return InputError(f"{self.path} is cut off: {amount} is missing", CUT_OFF_HELP)
+        what = "its end is" if missing is None else f"{_size(missing)} of {_size(self.size + missing)} are"
+        return InputError(f"{self.path} is cut off: {what} missing", CUT_OFF_HELP)
 
     def bytes_at(self, offset: int, length: int) -> bytes:
         """Bytes of the file; fewer where it ends."""

@@ -189,7 +189,7 @@ def test_a_core_that_was_cut_off_says_how_much_is_missing(core: Path, tmp_path: 
     size = core.stat().st_size
     with core.open("rb") as whole:
         short.write_bytes(whole.read(int(size * part)))
-    with pytest.raises(InputError, match=r"cut off: \d+ (MiB|KiB|bytes) of \d+ MiB is missing"):
+    with pytest.raises(InputError, match=r"cut off: \d+ (MiB|KiB|bytes) of \d+ MiB are missing"):
         read_core(short)
 
 
