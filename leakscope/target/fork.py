@@ -25,6 +25,7 @@ from leakscope.target.fork_chain import Chain, Gadgets, ThreadState, UnknownStat
 from leakscope.target.fork_gadgets import find_gadgets, holds_gadgets
 from leakscope.target.fork_guard import Guard
 from leakscope.target.fork_inject import (
+    PASSING,
     PATIENCE_S,
     Injection,
     InjectionError,
@@ -38,22 +39,26 @@ from leakscope.target.fork_reap import FrozenChild, reap
 from leakscope.target.image import StoppedThread
 from leakscope.target.maps import Mapping, parse_maps, read_maps
 from leakscope.target.proc import access, read_stat, threads
-from leakscope.target.stop import wait_surely, while_stopped
+from leakscope.target.stop import Halted, wait_surely, while_stopped
 
 _EXIT_KILL = 1 << 20  # PTRACE_O_EXITKILL, on the child alone
 _WALL = 0x40000000
 _MOST_THREADS = 16
+_MOST_ATTEMPTS = 5
+_BETWEEN_S = 0.01
 _REAP_S = 2.0
-_NO_GUARD = "the process that cleans up should leakscope be killed did not start"
+_NO_GUARD = "the process that cleans up should leakscope be killed does not run"
 _HELP = "Use --pause copy, which changes nothing in the target but stops it for longer."
 
 
 class CannotForkError(AttachError):
     """The target cannot be forked; it runs on unharmed and can be copied."""
 
-    def __init__(self, pid: int, reason: str) -> None:
+    def __init__(self, pid: int, reason: str, passing: bool = False) -> None:
         super().__init__(f"Process {pid} cannot be forked: {reason}", _HELP)
         self.reason = reason
+        self.passing = passing
+        """A moment later it may be otherwise."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def freeze(pid: int, step: Step = no_step) -> Iterator[Frozen]:
             raise CannotForkError(pid, _NO_GUARD)
         birth = _Birth(pid, gadgets, guard, step)
         try:
-            halted = while_stopped(pid, birth.give, birth.hold)
+            halted = _stopped(pid, birth)
             child, moment, maps = halted.result
             birth.wait_until_held()
             step("released")
@@ -96,6 +101,17 @@ def freeze(pid: int, step: Step = no_step) -> Iterator[Frozen]:
             yield Frozen(child.pid, _mappings(pid, child.pid, maps), halted.threads, moment, halted.pause_s)
         finally:
             birth.end()
+
+
+def _stopped(pid: int, birth: _Birth) -> Halted[tuple[FrozenChild, Moment, str]]:
+    for _ in range(_MOST_ATTEMPTS - 1):
+        try:
+            return while_stopped(pid, birth.give, birth.hold)
+        except CannotForkError as error:
+            if not error.passing:
+                raise
+        time.sleep(_BETWEEN_S)
+    return while_stopped(pid, birth.give, birth.hold)
 
 
 def _guard(pid: int) -> Guard:
@@ -175,12 +191,16 @@ class _Birth:
             if reason is None:
                 return tid, state, chain
             reasons.append(reason)
-        raise CannotForkError(self._pid, f"no thread can make the call; of the first, {reasons[0]}")
+        passing = any(reason in PASSING for reason in reasons)
+        raise CannotForkError(self._pid, f"no thread can make the call; of the first, {reasons[0]}", passing)
 
     def _born(self, pid: int, inside_at: int) -> None:
         inside = int.from_bytes(libc.read_memory(self._pid, inside_at, 4), "little")
         self._child = FrozenChild(pid, read_stat(pid).started, inside, self._pid)
-        self._guard.watch(self._child, self._gadgets)
+        try:
+            self._guard.watch(self._child, self._gadgets)
+        except OSError as error:
+            raise InjectionError(_NO_GUARD) from error
         self._step("told")
 
     def hold(self) -> None:

@@ -42,6 +42,9 @@ _TRACE_CLONE, _SYSCALL_MARK = 1 << 3, 1  # PTRACE_O_TRACECLONE, PTRACE_O_TRACESY
 _AT_CALL = signal.SIGTRAP | 0x80
 _CLONE_EVENT = signal.SIGTRAP | 3 << 8
 _RESTARTED = (-512, -513, -514)
+_SIGNAL, _SEQUENCE = "a signal is about to be delivered to it", "it is in a restartable sequence"
+PASSING = (_SIGNAL, _SEQUENCE)
+"""Of the reasons of ``unfit`` those that are gone in a moment."""
 _USER_CODE = 0x33  # code segment of 64-bit programs
 _SYSCALL = b"\x0f\x05"
 
@@ -69,9 +72,9 @@ def unfit(pid: int, tid: int, state: ThreadState) -> str | None:
         return forbids
     _, _, code = struct.unpack("<3i", libc.ptrace_read(libc.PTRACE_GETSIGINFO, tid, 128)[:12])
     if code >> 8 != EVENT_STOP >> 8:
-        return "a signal is about to be delivered to it"
+        return _SIGNAL
     if signed(registers["orig_rax"]) < 0:
-        return "it is in a restartable sequence" if _in_sequence(pid, tid) else None
+        return _SEQUENCE if _in_sequence(pid, tid) else None
     if libc.read_memory(pid, registers["rip"] - 2, 2) != _SYSCALL:
         return "it is in a 32-bit system call"
     return None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from leakscope.target import libc
 from leakscope.target.fork_chain import Gadgets, UnknownStateError, reap_chain
-from leakscope.target.fork_gadgets import holds_gadgets
+from leakscope.target.fork_gadgets import find_gadgets, holds_gadgets
 from leakscope.target.fork_inject import (
     EVENT_STOP,
     Injection,
@@ -25,6 +25,7 @@ from leakscope.target.fork_inject import (
     unfit,
     wait_stop,
 )
+from leakscope.target.maps import read_maps
 from leakscope.target.proc import Stat, read_stat, threads
 
 _STOP_S = 0.05
@@ -69,13 +70,22 @@ def reap(child: FrozenChild, gadgets: Gadgets, limit_s: float, step: Step) -> bo
 
 def _attempt(child: FrozenChild, gadgets: Gadgets, step: Step) -> None:
     with suppress(OSError, InjectionError, UnknownStateError):
-        if not holds_gadgets(child.target, gadgets):
+        found = _gadgets(child.target, gadgets)
+        if found is None:
             return
         for tid in threads(child.target)[:_MOST_THREADS]:
             if child.stat() is None:
                 return
             with suppress(OSError, InjectionError):
-                _reap_in(tid, child, gadgets, step)
+                _reap_in(tid, child, found, step)
+
+
+def _gadgets(pid: int, gadgets: Gadgets) -> Gadgets | None:
+    """It may have become another program since."""
+    with suppress(OSError):
+        if holds_gadgets(pid, gadgets):
+            return gadgets
+    return find_gadgets(pid, read_maps(pid))
 
 
 def _reap_in(tid: int, child: FrozenChild, gadgets: Gadgets, step: Step) -> None:

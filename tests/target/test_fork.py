@@ -21,7 +21,19 @@ from leakscope.target.fork_seccomp import run_filter
 from leakscope.target.libc import read_memory
 from leakscope.target.proc import read_status
 
-from .support import ANY, SUPPORTED, Target, assert_let_go, environment, read, running, series, thread_facts, wait_for
+from .support import (
+    ANY,
+    PROGRAMS,
+    SUPPORTED,
+    Target,
+    assert_let_go,
+    environment,
+    read,
+    running,
+    series,
+    thread_facts,
+    wait_for,
+)
 from .test_attach import PATTERN
 
 BEFORE_CHILD = ["written", "options", "registers", "masked", "entered"]
@@ -188,6 +200,27 @@ def test_what_the_target_closes_is_closed(obeying: Target) -> None:
         obeying.ask("os.close(fd)")
         assert os.read(reader, 1) == b"", "somebody else holds the pipe open"
     os.close(reader)
+
+
+def test_programs_own_reaping_goes_on_as_ever(obeying: Target) -> None:
+    obeying.ask("import subprocess")
+    with freeze(obeying.pid) as frozen:
+        assert children(obeying.pid) == [frozen.pid]
+        assert obeying.ask("exec('try: os.wait()\\nexcept ChildProcessError: answer = True')")["answer"]
+        told = obeying.ask("answer = subprocess.call(['false'])")
+        assert told == {"answer": 1, "noticed": ["SIGCHLD"]}
+    assert obeying.ask("signal.signal(signal.SIGCHLD, signal.SIG_IGN)")["noticed"] == ["SIGCHLD"]
+    with freeze(obeying.pid):
+        pass
+    assert is_alone(obeying.pid)
+
+
+def test_target_that_becomes_another_program_is_rid_of_the_child() -> None:
+    with running(ANY, "obey.py") as target:
+        with freeze(target.pid):
+            line = f"os.execv({str(ANY)!r}, [{str(ANY)!r}, {str(PROGRAMS / 'obey.py')!r}])"
+            assert target.ask(line)["pid"] == target.pid
+        assert is_alone(target.pid)
 
 
 def test_target_may_end_meanwhile(obeying: Target) -> None:
