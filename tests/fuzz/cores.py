@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -21,6 +19,7 @@ from leakscope.target.core_file import WRITABLE, CoreFile
 from leakscope.target.image import PAGE_BYTES, MemoryImage
 from leakscope.target.maps import Mapping, read_maps
 from tests.fuzz.core_writer import core_of
+from tests.fuzz.kinds import own_folder
 from tests.fuzz.seeds import FOLDER, PROGRAM, load_image
 
 _WHOLE_EVERY = 12
@@ -46,10 +45,9 @@ class Cores:
     """Keeps one file for each of the two, and repairs it after each input."""
 
     def __init__(self) -> None:
-        memory = Path("/dev/shm")
-        self._folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="leakscope-fuzz-")
         self._raw = {False: _small_core(load_image(FOLDER / "image-3.11.npz")), True: _real_core()}
-        self._paths = {whole: Path(self._folder.name, f"{os.getpid()}.{whole}.core") for whole in self._raw}
+        folder = own_folder()
+        self._paths = {whole: folder / f"{whole}.core" for whole in self._raw}
         for whole, path in self._paths.items():
             path.write_bytes(self._raw[whole])
 

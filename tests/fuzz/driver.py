@@ -27,6 +27,8 @@ MEMORY_BYTES = 1 << 30
 _LOOK_EVERY_S = 0.05
 _STACK_LINES = 60
 _PATIENCE = 6
+_MEMORY = Path("/dev/shm")
+"""Files there cost no disk."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def fuzz(plan: Plan) -> Outcome:
     """Runs all of it."""
     began = time.monotonic()
     outcome = Outcome()
-    with tempfile.TemporaryDirectory(prefix="leakscope-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None, prefix="leakscope-fuzz-") as folder:
         until = began + plan.duration_s
         runs = [_Run(plan, worker, until, Path(folder), outcome) for worker in range(plan.processes)]
         try:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from importlib import import_module
+from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
@@ -29,6 +33,13 @@ class Kind(Protocol):
     def encode(self, made: Any) -> bytes: ...
 
     def decode(self, raw: bytes) -> Any: ...
+
+
+def own_folder() -> Path:
+    """For the files of one kind; gone with this process, or with the driver's folder if that does not end well."""
+    folder = tempfile.mkdtemp(prefix="leakscope-fuzz-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def load(name: str) -> Kind:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from importlib import resources
-from pathlib import Path
 from random import Random
 
 from leakscope.cpython import read_heap
@@ -15,6 +12,7 @@ from leakscope.sessions.load import _asked_for as read_rules_file
 from leakscope.sessions.load import arranged
 from leakscope.sessions.read import read_sessions
 from tests.fuzz.examine import OWN_RULE
+from tests.fuzz.kinds import own_folder
 from tests.fuzz.seeds import FOLDER, load_image
 from tests.fuzz.snapshots import damaged
 
@@ -34,8 +32,7 @@ class Rules:
         image = load_image(FOLDER / "image-3.11.npz")
         self._graph = read_heap(image)
         self._values = HeapValues(image, self._graph)
-        self._folder = tempfile.TemporaryDirectory(prefix="leakscope-fuzz-")
-        self._path = Path(self._folder.name, f"{os.getpid()}.toml")
+        self._path = own_folder() / "rules.toml"
         folder = resources.files("leakscope.sessions").joinpath("catalogue")
         whole = "\n".join(file.read_text() for file in folder.iterdir() if file.name.endswith(".toml"))
         own = "\n" + "\n".join(f'{key} = "{said}"' for key, said in OWN_RULE.items()) + "\n"

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import io
 import json
-import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from leakscope.formats.leakscope_file import load, save
 from leakscope.formats.tables import write_table
 from leakscope.graph.heap import HeapGraph
 from tests.fuzz.examine import ask_all, compare_all, read_all, short_rules
+from tests.fuzz.kinds import own_folder
 from tests.fuzz.seeds import FOLDER, load_image
 
 _THOROUGH_EVERY = 16
@@ -52,9 +52,7 @@ class Snapshots:
     """The input is the file's content."""
 
     def __init__(self) -> None:
-        memory = Path("/dev/shm")
-        self._folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="leakscope-fuzz-")
-        self._path = Path(self._folder.name, f"{os.getpid()}.leakscope")
+        self._path = own_folder() / "x.leakscope"
         self._members = [_members(each) for each in files()]
 
     def make(self, dice: Random) -> bytes:
