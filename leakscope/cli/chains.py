@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.options import (
     AddressOption,
     ClassOption,
@@ -34,6 +35,8 @@ def chains(
     id_: IdOption = None,
     limit: LimitOption = 20,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.durations import duration
 from leakscope.cli.options import (
     ClassOption,
@@ -74,6 +75,8 @@ def sessions(
     ] = False,
     limit: LimitOption = 50,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,

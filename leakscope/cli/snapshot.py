@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.options import (
     ExeOption,
     JsonOption,
@@ -46,6 +47,8 @@ def snapshot(
         bool, typer.Option("--tree", help="The process and all that come of it, one file each: a service's workers.")
     ] = False,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,

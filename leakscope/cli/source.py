@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from leakscope.cli.budget import budget, given
 from leakscope.cli.options import Pause
 from leakscope.cli.output import clear_progress, progress
 from leakscope.errors import UsageError
@@ -119,7 +120,7 @@ def capture_sessions(
     from leakscope.target.evidence import read_evidence
 
     try:
-        with captured(pid, pause=pause.value if pause else "auto", progress=progress()) as image:
+        with captured(pid, pause=pause.value if pause else "auto", progress=progress(), budget=budget()) as image:
             evidence, states = read_evidence(pid)
             return _ask(image, ruleset, reveal, evidence, states)
     finally:
@@ -163,4 +164,5 @@ def rules_told(files: tuple[Path, ...], folder: Path) -> RuleSet:
 def _live_only(pause: Pause | None, reveal: bool, rules: Sequence[Path] | None) -> list[str]:
     """Those options that make sense only while a heap is read."""
     options = [f"--pause {pause.value}"] if pause is not None else []
+    options += given()
     return options + ["--reveal"] * reveal + [f"--rules {path}" for path in rules or ()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.durations import duration
 from leakscope.cli.options import ExeOption, JsonOption, LibsOption, NoColorOption, Pause, PauseOption, RulesOption
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
@@ -52,6 +53,8 @@ def suspects(
     exe: ExeOption = None,
     libs: LibsOption = None,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.options import (
     ExeOption,
     JsonOption,
@@ -19,6 +20,8 @@ def top(
     source: SourceArgument,
     limit: LimitOption = 30,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     exe: ExeOption = None,
     libs: LibsOption = None,
     json: JsonOption = False,

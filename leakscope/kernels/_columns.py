@@ -7,6 +7,7 @@ they are next touched. Columns hold addresses, sizes and numbers; what the heap 
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import resource
@@ -25,12 +26,17 @@ LEAST_SPILLED_BYTES = 1 << 20
 _PAGE_BYTES = resource.getpagesize()
 _LOOK_S = 0.01
 _MOST_PATIENCE_S = 1.0
-_NEAR = 0.8
+_NEAR = 0.85
+_LEAST_GAIN = 16
 _SLICE = 1 << 20
+_M_MMAP_THRESHOLD = -3
 
 
 class Dropped(Protocol):
     """What can give its memory back and have it again: a mapping of a file, or of another process's pages."""
+
+    is_dear: bool
+    """Whether to have it again takes long."""
 
     def drop(self) -> None:
         """Gives the pages back; may be called at any time, from any thread."""
@@ -38,6 +44,8 @@ class Dropped(Protocol):
 
 class SpillFile(mmap.mmap):
     """Bytes of a file without a name, zeros at first; a buffer that arrays can lie in."""
+
+    is_dear = False
 
     @classmethod
     def of(cls, folder: Path, size: int, reserve: bool = False) -> SpillFile:
@@ -59,7 +67,7 @@ class SpillFile(mmap.mmap):
 
 
 class Store:
-    """The process's one place for columns: ordinary memory until ``spill`` names a folder."""
+    """The process's one place for columns: ordinary memory until ``keep_below`` names a folder."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
@@ -67,10 +75,14 @@ class Store:
         self._lock = threading.Lock()
         self._watcher: _Watcher | None = None
 
-    def spill(self, folder: Path | None, most_bytes: int) -> None:
-        """From now on new columns lie in ``folder`` (None: in memory), and this process keeps below ``most_bytes``
-        as far as what can be dropped allows."""
+    def keep_below(self, most_bytes: int, folder: Path | None) -> None:
+        """From now on this process takes less memory than that, as far as what can be dropped allows.
+
+        New columns lie in files in ``folder``, or in memory without one.
+        """
         self.stop()
+        # Else glibc keeps ever larger blocks for itself when they are freed, up to 32 MiB each.
+        _libc("mallopt", _M_MMAP_THRESHOLD, LEAST_SPILLED_BYTES)
         self._folder = folder
         self._watcher = _Watcher(self.drop, most_bytes)
         self._watcher.start()
@@ -87,35 +99,52 @@ class Store:
         with self._lock:
             self._dropped.add(dropped)
 
-    def drop(self) -> None:
-        """Gives back whatever can be had again."""
+    def drop(self, most_bytes: int) -> None:
+        """Gives back what can be had again, the cheap first, until this process takes less than ``most_bytes``."""
         with self._lock:
             dropped = list(self._dropped)
-        for each in dropped:
-            each.drop()
+        _libc("malloc_trim", 0)
+        for is_dear in (False, True):
+            for each in dropped:
+                if each.is_dear == is_dear:
+                    each.drop()
+            if resident_bytes() < most_bytes:
+                return
 
     def empty(self, count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """An array of ``count``, its content unspecified; what of it is never touched costs nothing."""
-        size = count * np.dtype(dtype).itemsize
-        if self._folder is None or size < LEAST_SPILLED_BYTES:
-            return np.empty(count, dtype)
-        try:
-            file = SpillFile.of(self._folder, size)
-        except OSError:
-            return np.empty(count, dtype)
-        self.watch(file)
-        return np.frombuffer(file, dtype, count)
+        column = self._spilled(count, dtype)
+        return np.empty(count, dtype) if column is None else column
 
     def zeros(self, count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """An array of ``count`` zeros."""
-        column = self.empty(count, dtype)
-        return column if isinstance(column.base, SpillFile) else np.zeros(count, dtype)
+        column = self._spilled(count, dtype)
+        return np.zeros(count, dtype) if column is None else column
 
     def full(self, count: int, value: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """An array of ``count`` times ``value``."""
         column = self.empty(count, dtype)
         column.fill(value)
         return column
+
+    def _spilled(self, count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any] | None:
+        """Zeros in a file, if there is a folder with room for them and it is worth it."""
+        size = count * np.dtype(dtype).itemsize
+        if self._folder is None or size < LEAST_SPILLED_BYTES:
+            return None
+        try:
+            file = SpillFile.of(self._folder, size)
+        except OSError:
+            return None
+        self.watch(file)
+        return np.frombuffer(file, dtype, count)
+
+
+def copied(column: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A column of its own."""
+    copy = STORE.empty(len(column), dtype)
+    copy[:] = column
+    return copy
 
 
 def joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -136,7 +165,7 @@ def squeezed(column: npt.NDArray[Any], kept: npt.NDArray[np.bool_]) -> npt.NDArr
 class _Watcher(threading.Thread):
     """Looks how much memory this process has, and drops what can be dropped when it nears the limit."""
 
-    def __init__(self, drop: Callable[[], None], most_bytes: int) -> None:
+    def __init__(self, drop: Callable[[int], None], most_bytes: int) -> None:
         super().__init__(name="leakscope-memory", daemon=True)
         self._drop = drop
         self._near = int(most_bytes * _NEAR)
@@ -145,16 +174,24 @@ class _Watcher(threading.Thread):
     def run(self) -> None:
         patience = _LOOK_S
         while not self._ended.wait(patience):
-            if resident_bytes() < self._near:
+            before = resident_bytes()
+            if before < self._near:
                 patience = _LOOK_S
                 continue
-            self._drop()
-            # What cannot be dropped fills the limit: to drop the rest again at once would only cost time.
-            patience = min(patience * 2, _MOST_PATIENCE_S) if resident_bytes() >= self._near else _LOOK_S
+            self._drop(self._near - self._near // _LEAST_GAIN)
+            # Where hardly anything can be dropped, to look again at once would only cost time.
+            is_worth_it = before - resident_bytes() > self._near // _LEAST_GAIN
+            patience = _LOOK_S if is_worth_it else min(patience * 2, _MOST_PATIENCE_S)
 
     def stop(self) -> None:
         self._ended.set()
         self.join()
+
+
+def _libc(function: str, *arguments: int) -> None:
+    """A function of glibc's that musl does without."""
+    with suppress(AttributeError):
+        getattr(ctypes.CDLL(None), function)(*arguments)
 
 
 def resident_bytes() -> int:

@@ -31,9 +31,9 @@ def dominators(edges: Edges, roots):
     vertex = _columns.empty(edges.nodes + 1, np.int32)
     parent = _columns.empty(edges.nodes + 1, np.int32)
     count = _depth_first(edges, roots, number, vertex, parent)
-    vertex = vertex[: count + 1].copy()
-    parent = parent[: count + 1].copy()
-    semi = parent.copy()
+    vertex = vertex[: count + 1]
+    parent = parent[: count + 1]
+    semi = _columns.copied(parent, np.int32)
     semi[number[roots]] = 0
     back_first, back = _backward_edges(edges, number, vertex, semi)
     idom = _lengauer_tarjan(parent, semi, back_first, back)
@@ -133,7 +133,7 @@ def _lengauer_tarjan(
     idoms = _columns.zeros(count + 1, np.int32)
     idom: cython.int[::1] = idoms  # until a node's dominator is known: the next one in its bucket
     bucket: cython.int[::1] = _columns.zeros(count + 1, np.int32)
-    label: cython.int[::1] = np.arange(count + 1, dtype=np.int32)
+    label: cython.int[::1] = _columns.empty(count + 1, np.int32)
     path: cython.int[::1] = _columns.empty(count + 1, np.int32)
     w: cython.int
     v: cython.int
@@ -141,6 +141,8 @@ def _lengauer_tarjan(
     after: cython.int
     position: cython.longlong
     with cython.nogil:
+        for w in range(count + 1):
+            label[w] = w
         for w in range(count, 0, -1):
             v = bucket[w]
             while v:
@@ -214,7 +216,7 @@ def subtree_sums(idom, order, weights):
 
     An unreachable node has its own weight.
     """
-    sums = np.array(weights, dtype=np.int64)
+    sums = _columns.copied(weights, np.int64)
     total: cython.longlong[::1] = sums
     above: cython.int[::1] = idom
     nodes: cython.int[::1] = order

@@ -65,25 +65,40 @@ def mix(address: cython.ulonglong) -> cython.ulonglong:
     return (address * cython.cast(cython.ulonglong, 0x9E3779B97F4A7C15)) >> 32
 
 
-def find_words(memory: Memory, values, start, stop):
-    """Buffer offsets (int64, ascending, within ``[start, stop)``) of the words equal to one of ``values``."""
-    table: AddressTable = AddressTable(values)
-    low: cython.ulonglong = int(values.min())
-    high: cython.ulonglong = int(values.max())
-    found = np.empty((stop - start) // 8, dtype=np.int64)
+def find_type_like(
+    memory: Memory,
+    basicsize: cython.longlong,
+    flags: cython.longlong,
+    name: cython.longlong,
+    ready: cython.ulonglong,
+    largest: cython.ulonglong,
+    length: cython.longlong,
+    start,
+    stop,
+):
+    """Buffer offsets (int64) in ``[start, stop)`` of what looks like a type object; what its own type is, nobody asks.
+
+    ``basicsize``, ``flags`` and ``name``: where a type of ``length`` bytes has these fields; ``ready``: a bit of the
+    flags that must be set; ``largest``: the end of sensible basic sizes.
+    """
+    found = _columns.empty((stop - start) // 8, np.int64)
     out: cython.longlong[::1] = found
     count: cython.Py_ssize_t = 0
     i: cython.longlong
     first: cython.longlong = start >> 3
-    last: cython.longlong = stop >> 3
-    word: cython.ulonglong
+    last: cython.longlong = min(stop, memory.size - length + 8) >> 3
+    size: cython.ulonglong
+    refs: cython.ulonglong
     with cython.nogil:
         for i in range(first, last):
-            word = memory.words[i]
-            if low <= word and word <= high and table.row(word) >= 0:
+            size = memory.words[i + (basicsize >> 3)]
+            if size < 8 or size >= largest or not memory.words[i + (flags >> 3)] & ready:
+                continue
+            refs = memory.words[i]
+            if refs and refs < cython.cast(cython.ulonglong, 1) << 33 and memory.words[i + (name >> 3)]:
                 out[count] = i << 3
                 count += 1
-    return found[:count].copy()
+    return found[:count]
 
 
 def mark_objects(
@@ -237,36 +252,6 @@ def linked_back(memory: Memory, address: cython.ulonglong, on_heap: cython.uchar
         return not on_heap
     back = memory.word(following + 8)
     return back & 2 or (back & ~cython.cast(cython.ulonglong, 3)) == address - 16
-
-
-def find_self_typed(memory: Memory, pages):
-    """Buffer offsets (int64) of what could be classes that are their own type."""
-    address: cython.ulonglong[::1] = pages
-    found: list = []
-    page: cython.longlong
-    word: cython.longlong
-    for page in range(address.shape[0]):
-        with cython.nogil:
-            word = self_typed_word(memory, page, address[page], 0)
-        while word >= 0:
-            found.append((page << 12) + word * 8)
-            word = self_typed_word(memory, page, address[page], word + 2)
-    return np.array(found, dtype=np.int64)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def self_typed_word(
-    memory: Memory, page: cython.longlong, address: cython.ulonglong, start: cython.longlong
-) -> cython.longlong:
-    """The first word of a page, from ``start`` on in steps of two, whose follower holds the word's address; or -1."""
-    i: cython.longlong = start
-    while i < 511:
-        if memory.words[(page << 9) + i + 1] == address + cython.cast(cython.ulonglong, i) * 8:
-            return i
-        i += 2
-    return -1
 
 
 def addresses_of(pages, offsets, static_pages):

@@ -1,7 +1,17 @@
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt64s
 from leakscope.kernels.memory import Memory
 
-def find_words(memory: Memory, values: UInt64s, start: int, stop: int) -> Int64s: ...
+def find_type_like(
+    memory: Memory,
+    basicsize: int,
+    flags: int,
+    name: int,
+    ready: int,
+    largest: int,
+    length: int,
+    start: int,
+    stop: int,
+) -> Int64s: ...
 def mark_objects(
     memory: Memory,
     pages: UInt64s,
@@ -16,5 +26,4 @@ def mark_objects(
     start: int,
     stop: int,
 ) -> tuple[Int64s, Int32s]: ...
-def find_self_typed(memory: Memory, pages: UInt64s) -> Int64s: ...
 def addresses_of(pages: UInt64s, offsets: Int64s, static_pages: UInt8s) -> tuple[UInt64s, UInt8s]: ...

@@ -8,9 +8,11 @@ import os
 import struct
 import threading
 from contextlib import suppress
+from types import TracebackType
 
 import numpy as np
 
+from leakscope.errors import AttachError
 from leakscope.kernels import _columns
 from leakscope.kernels.paging import Pager
 from leakscope.target.copy import Bytes, total_bytes
@@ -23,14 +25,33 @@ _UNREGISTER = 0x8010AA01  # UFFDIO_UNREGISTER
 _MISSING = 1  # UFFDIO_REGISTER_MODE_MISSING
 
 
+def paged_or_none(pid: int, ranges: Ranges) -> Paged | None:
+    """``Paged``, where the kernel lets this process answer its own faults (seccomp may not)."""
+    try:
+        return Paged(pid, ranges)
+    except OSError:
+        return None
+
+
+def frozen_lost(pid: int) -> AttachError:
+    """The error for a frozen copy that is gone before its time."""
+    return AttachError(
+        f"The frozen copy of the process (process {pid}) was killed before it was read",
+        "If the host is short of memory, free some, or use --pause copy.",
+    )
+
+
 class Paged:
-    """``bytes``: the pages of ``ranges`` of process ``pid``, which never runs, one behind the other.
+    """``bytes``: the pages of ``ranges`` of process ``pid``, which never runs, one behind the other; for a block.
 
     Raises OSError where the kernel refuses faults to be answered by this process (EPERM, ENOSYS). What is touched comes
     in windows of some pages; ``drop`` gives all of them back, and so does leakscope's watch over its memory.
     """
 
+    is_dear = True
+
     def __init__(self, pid: int, ranges: Ranges) -> None:
+        self._pid = pid
         size = total_bytes(ranges)
         self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.bytes: Bytes = np.frombuffer(self._map, np.uint8)
@@ -50,15 +71,20 @@ class Paged:
         self._open = True
         _columns.STORE.watch(self)
 
+    def __enter__(self) -> Paged:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if self.lost:  # and whatever else was raised comes of that
+            raise frozen_lost(self._pid) from value
+
     @property
     def lost(self) -> bool:
         """Whether the process was gone when a page of it was wanted: what was read is worth nothing."""
         return self._pager.lost
-
-    @property
-    def unreadable(self) -> int:
-        """Bytes that could not be read so far, and are zeros."""
-        return self._pager.unreadable
 
     def drop(self) -> None:
         """Gives all pages back."""
