@@ -24,6 +24,8 @@ class Section:
     """All that was found out at one size."""
 
     title: str
+    objects: int = 0
+    """As leakscope counts them."""
     rows: list[Row] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
     """What each tool was asked for."""
@@ -41,8 +43,8 @@ def measure(size: int, reps: int, with_peers: bool, say: Say) -> Section:
     with _place() as folder, running(home, size) as target:
         truth = _truth(target, folder)
         resident, _ = target.memory()
-        objects = ours.snapshot(target, "copy", folder / "x.leakscope").answer.partition(" objects")[0]
-        section = Section(f"{objects} objects, {truth.sessions:,} sessions, {resident / 1e6:.0f} MB")
+        objects = ours.snapshot(target, "copy", folder / "x.leakscope").objects or 0
+        section = Section(_title(objects, truth.sessions, resident), objects)
         say("  ratios of pauses")
         section.ratios = ratios.pauses(target, folder, max(3, reps))
     found = [_ours(home, size, truth, say) for _ in range(reps)]
@@ -50,9 +52,13 @@ def measure(size: int, reps: int, with_peers: bool, say: Say) -> Section:
     for peer in peers() if with_peers else ():
         section.rows += _peer(peer, home, size, truth, reps, say)
         section.asked[peer.name] = peer.asked
-    section.ratios += ratios.against_peers(section.by_name())
+    section.ratios += ratios.own_memory(section.by_name()) + ratios.against_peers(section.by_name())
     section.notes.append(f"True: {truth.sessions:,} sessions; {truth.retained:,} bytes go with the dict of sessions.")
     return section
+
+
+def _title(objects: int, sessions: int, resident: int) -> str:
+    return f"{objects:,} objects, {sessions:,} sessions, {resident / 1e6:,.0f} MB"
 
 
 @contextmanager
@@ -72,15 +78,15 @@ def _ours(python: Path, size: int, truth: Truth, say: Say) -> list[Row]:
     rows = []
     with _place() as folder:
         for way in ours.WAYS:
-            say(f"  leakscope, {way}")
-            (folder / way).mkdir()
+            say(f"  {ours.name(way)}")
+            (folder / f"of-{way}").mkdir()
             with running(python, size) as target:
-                rows.append(ours.snapshot(target, way, folder / way / "x.leakscope"))
+                rows.append(ours.snapshot(target, way, folder / f"of-{way}" / "x.leakscope"))
                 if way == "copy":
                     truth = replace(truth, address=target.info["address"])
                     direct = ours.direct(target, truth)
         say("  leakscope, questions")
-        return [*rows, direct, *ours.questions(folder / "copy" / "x.leakscope", truth)]
+        return [*rows, direct, *ours.questions(folder / "of-copy" / "x.leakscope", truth)]
 
 
 def _peer(peer: Peer, python: Path, size: int, truth: Truth, reps: int, say: Say) -> list[Row]:
@@ -110,12 +116,26 @@ def sessions_section(reps: int, say: Say) -> Section:
         say(f"{SESSIONS:,} sessions")
         with _place() as folder, running(interpreter().path, SESSIONS, SESSIONS_PROGRAM) as target:
             truth = Truth(SESSIONS, 0, 0)
-            rows = [ours.snapshot(target, way, folder / f"{way}.leakscope") for way in ours.WAYS]
-            found.append([*rows, *ours.questions(folder / "copy.leakscope", truth, "REGISTRY.sessions[")])
+            rows = []
+            for way in ours.WAYS:
+                (folder / f"of-{way}").mkdir()
+                rows.append(ours.snapshot(target, way, folder / f"of-{way}" / "x.leakscope"))
+            found.append([*rows, *ours.questions(folder / "of-copy" / "x.leakscope", truth, "REGISTRY.sessions[")])
             resident, _ = target.memory()
             plain = ratios.pauses(target, folder, 3) if len(found) == reps else []
-    objects = found[-1][0].answer.partition(" objects")[0]
-    title = f"{objects} objects, {SESSIONS:,} sessions, {resident / 1e6:.0f} MB"
-    section = Section(title, ratios=plain)
+    objects = found[-1][0].objects or 0
+    section = Section(_title(objects, SESSIONS, resident), objects, ratios=plain)
     section.rows = [median([rows[place] for rows in found]) for place in range(len(found[0]))]
+    section.ratios += ratios.own_memory(section.by_name())
     return section
+
+
+def huge_section(size: int, say: Say) -> Section:
+    """As many objects as one asks for: leakscope alone, once."""
+    say(f"{size:,} objects, leakscope alone")
+    with _place() as folder, running(interpreter().path, size) as target:
+        truth = Truth(target.info["sessions"], 0, 0)
+        rows = [ours.snapshot(target, "", folder / "x.leakscope"), *ours.questions(folder / "x.leakscope", truth)]
+        resident, _ = target.memory()
+    objects = rows[0].objects or 0
+    return Section(_title(objects, truth.sessions, resident), objects, rows)

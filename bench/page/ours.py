@@ -12,7 +12,8 @@ from bench.page.rows import Row
 from bench.page.target import Target, measured, run_tool
 from leakscope.cli.options import Pause
 
-WAYS = tuple(way.value for way in Pause)
+WAYS = ("", *(way.value for way in Pause))
+"""Of pausing; the first lets leakscope choose."""
 SESSION = "__main__.Session"
 HOLDER = "SessionManager.sessions["
 
@@ -24,19 +25,26 @@ def asked(*arguments: object) -> tuple[dict[str, Any], dict[str, Any]]:
     return own, answer
 
 
+def name(way: str) -> str:
+    """Of the row of a snapshot in this way of pausing."""
+    return f"leakscope snapshot --pause {way}" if way else "leakscope snapshot"
+
+
 def snapshot(target: Target, way: str, file: Path) -> Row:
     """A snapshot file in this way of pausing."""
+    option = ("--pause", way) if way else ()
     with measured(target) as figures:
-        own, answer = asked("snapshot", target.pid, "--pause", way, "-o", file)
+        own, answer = asked("snapshot", target.pid, *option, "-o", file)
     facts = answer["snapshot"]
     return Row(
-        f"leakscope snapshot --pause {way}",
+        name(way),
         **own,
         **figures,
         output=written(file.parent),
         answer=_described(facts, way),
         pause_ms=facts["pause_ms"],
         copied=facts["copied_bytes"],
+        objects=facts["objects"],
     )
 
 

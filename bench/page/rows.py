@@ -34,6 +34,8 @@ class Row:
     pause_ms: float | None = None
     """As the tool says itself."""
     copied: int | None = None
+    objects: int | None = None
+    """In the heap, as the tool counts them."""
 
 
 def median(rows: Sequence[Row]) -> Row:

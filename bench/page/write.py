@@ -8,8 +8,9 @@ from pathlib import Path
 from bench.commands import table
 from bench.page.measure import Section
 from bench.page.plots import bars
-from bench.page.ratios import END_TO_END, total
+from bench.page.ratios import END_TO_END, Ratio, total
 from bench.page.rows import Row
+from bench.page.scale import scale_lines, scale_ratios
 
 _HEADINGS = (
     "tool", "service stalls ms", "process stands ms", "wall s", "CPU s: tool / target", "peak MB: tool / target",
@@ -37,7 +38,8 @@ def write_page(folder: Path, machine: Sequence[str], sections: Sequence[Section]
             file = folder / f"{number}-{name}.svg"
             file.write_text(plot)
             lines += [f"![{name}]({file.name})", ""]
-        lines += [*ratio_lines(section), ""]
+        lines += [*ratio_lines(section.ratios), ""]
+    lines += [*scale_lines(sections), "", *ratio_lines(scale_ratios(sections))]
     page = folder / "README.md"
     page.write_text("\n".join(lines).rstrip() + "\n")
     return page
@@ -79,15 +81,16 @@ def _ordered(rows: Sequence[tuple[str, float, bool]]) -> list[tuple[str, float, 
     return sorted(rows, key=lambda row: row[1])
 
 
-def ratio_lines(section: Section) -> list[str]:
-    if not section.ratios:
+def ratio_lines(ratios: Sequence[Ratio]) -> list[str]:
+    """What was promised, and what came of it."""
+    if not ratios:
         return []
     rows = [
         [
             ratio.name, ratio.ours, ratio.theirs, f"{ratio.value:.2f}" if ratio.value < 10 else f"{ratio.value:,.0f}",
             f"at {'most' if ratio.at_most else 'least'} {ratio.goal:g}", "yes" if ratio.reached else "**no**",
         ]
-        for ratio in section.ratios
+        for ratio in ratios
     ]  # fmt: skip
     return table(("ratio", "leakscope", "other", "value", "goal", "reached"), rows)
 
