@@ -70,8 +70,8 @@ MaxMemoryOption = Annotated[
         metavar="SIZE",
         parser=size,
         callback=_keep_most,
-        help="With a PID: the most memory leakscope takes itself, as in 2G or 500M; the rest goes to files without a "
-        "name, which may hold what the process's memory holds.",
+        help="With a PID or a core: the most memory leakscope takes itself, as in 2G or 500M; the rest goes to files "
+        "without a name, which may hold what the process's memory holds.",
         show_default=False,
     ),
 ]

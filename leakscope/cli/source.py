@@ -95,7 +95,7 @@ def core_sessions(
     from leakscope.target.core import read_core
 
     try:
-        image = read_core(path, files.exe, files.libs, progress())
+        image = read_core(path, files.exe, files.libs, progress(), budget())
         # Of what the kernel knew, a core tells the threads alone.
         return _ask(image, ruleset, reveal, {"threads": len(image.threads)}, {})
     finally:

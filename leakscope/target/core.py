@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from leakscope.errors import InputError, UnsupportedTargetError
+from leakscope.target.budget import Budget
 from leakscope.target.clocks import TargetClocks
 from leakscope.target.core_clocks import clocks_of, lives_on
 from leakscope.target.core_copy import Part, gather
@@ -30,11 +31,16 @@ _MOST_NAMED = 3
 
 
 def read_core(
-    path: Path, exe: Path | None = None, libs: Path | None = None, progress: Progress | None = None
+    path: Path,
+    exe: Path | None = None,
+    libs: Path | None = None,
+    progress: Progress | None = None,
+    budget: Budget | None = None,
 ) -> MemoryImage:
     """The memory of the CPython process whose core ``path`` is.
 
-    ``exe`` is the program that ran, ``libs`` a folder with its files, where they are not where they were.
+    ``exe`` is the program that ran, ``libs`` a folder with its files, where they are not where they were;
+    ``budget`` what of leakscope's own memory may be taken.
     Raises InputError for what is damaged, cut off, or lacks the files it needs; UnsupportedTargetError for
     what leakscope has not been verified on.
     """
@@ -51,7 +57,7 @@ def read_core(
     mappings = [_flagged(core, mapping, libraries) for mapping in mappings]
     report("copy", 0.2)
     parts, left_out = _own_memory(core, mappings, libraries)
-    buffer, pages = gather(core, parts, lambda fraction: report("copy", 0.2 + 0.7 * fraction))
+    buffer, pages = gather(core, parts, lambda fraction: report("copy", 0.2 + 0.7 * fraction), budget)
     assert python is not None  # or it were not supported
     lives = lives_on(notes, mappings)
     started, clocks = clocks_of(core, notes, lives)

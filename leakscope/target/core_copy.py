@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.errors import InputError
+from leakscope.errors import AttachError, InputError
+from leakscope.target.budget import Budget, plan
+from leakscope.target.copy import Room
 from leakscope.target.core_file import CoreFile
 from leakscope.target.image import PAGE_BYTES
-from leakscope.target.memory import available_bytes
 
 Bytes = npt.NDArray[np.uint8]
 _PIECE_BYTES = 16 << 20
@@ -31,7 +32,7 @@ class Part:
 
 
 def gather(
-    core: CoreFile, parts: Sequence[Part], progress: Callable[[float], None]
+    core: CoreFile, parts: Sequence[Part], progress: Callable[[float], None], budget: Budget | None = None
 ) -> tuple[Bytes, npt.NDArray[np.uint64]]:
     """``(buffer, pages)`` as in ``MemoryImage``, of ascending parts of whole pages.
 
@@ -40,14 +41,12 @@ def gather(
     """
     pieces = [piece for part in parts for piece in _pieces(core, part)]
     total = sum(piece.length for piece in pieces)
-    _require_room(core, pieces, total)
-    # Pages are given by the kernel as they are written to: those that are zero cost nothing.
-    memory = mmap.mmap(-1, max(total, PAGE_BYTES))
-    room, view = np.frombuffer(memory, dtype=np.uint8), memoryview(memory)
+    _require_sense(core, pieces, total)
+    room = _room(total, budget or Budget())
     pages = []
     at = seen = 0
     for piece in pieces:
-        into = view[at : at + piece.length]
+        into = room[at : at + piece.length].data
         if piece.data:
             into[:] = piece.data
         else:
@@ -81,13 +80,24 @@ def _squeeze(piece: Bytes, written: npt.NDArray[np.bool_]) -> int:
     return kept
 
 
-def _require_room(core: CoreFile, pieces: Sequence[Part], total: int) -> None:
+def _require_sense(core: CoreFile, pieces: Sequence[Part], total: int) -> None:
     spread = len({piece.address >> 30 for piece in pieces} | {piece.address + piece.length >> 30 for piece in pieces})
     if spread > _SPREAD_FREE + total // _SPREAD_BYTES:
         raise core.damaged(f"its {total >> 10} KiB of memory are spread over {spread} GiB of addresses")
-    available = available_bytes()
-    if total > available:
+
+
+def _room(total: int, budget: Budget) -> Bytes:
+    """Memory for so many bytes, or a file without a name where the budget wants one."""
+    try:
+        planned = plan(total, "none", budget)
+        planned.begin()
+        if planned.spills_copy:
+            return Room(total, planned.folder).bytes
+    except (AttachError, OSError) as error:
+        why = error.message if isinstance(error, AttachError) else f"a file of {total >> 20} MiB: {error.strerror}"
         raise InputError(
-            f"{core.path} holds {total >> 20} MiB of memory, and {available >> 20} MiB are available here",
-            "Read it on a larger machine, with --libs DIR for the files of this one.",
-        )
+            f"There is no room to read this core: {why}",
+            "Give less memory with --max-memory 500M, another folder with --spill-dir, or read it on a larger machine.",
+        ) from error
+    # Given by the kernel as it is written to: pages that are zero cost nothing.
+    return np.frombuffer(mmap.mmap(-1, max(total, PAGE_BYTES)), dtype=np.uint8)

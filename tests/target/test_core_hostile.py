@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leakscope.errors import InputError, LeakscopeError, UnsupportedTargetError
+from leakscope.kernels._columns import STORE
+from leakscope.target import budget, core_copy
 from leakscope.target.core import read_core
 from leakscope.target.core_clocks import clocks_of
 from leakscope.target.core_copy import Part, gather
@@ -216,6 +218,29 @@ def test_memory_that_is_spread_as_none_is(tmp_path: Path) -> None:
     parts = [Part(number << 30, PAGE, data=b"x" * PAGE) for number in range(1, 2000)]
     with pytest.raises(InputError, match="spread over"):
         gather(CoreFile(path), parts, lambda fraction: None)
+
+
+def test_a_core_that_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "core"
+    path.write_bytes(plain().build())
+    monkeypatch.setattr(budget, "available_bytes", lambda: 1 << 20)
+    with pytest.raises(InputError, match="no room to read this core") as raised:
+        gather(CoreFile(path), [Part(HEAP, PAGE, data=b"x" * PAGE)], lambda fraction: None)
+    assert "--max-memory" in raised.value.help
+
+
+def test_a_core_may_be_read_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "core"
+    path.write_bytes(plain().build())
+    core = CoreFile(path)
+    parts = [Part(HEAP, 4 * PAGE, int(core.segments["offset"][1]))]
+    expected = gather(core, parts, lambda fraction: None)
+    monkeypatch.setattr(core_copy, "plan", lambda *_: budget.Plan(1 << 30, tmp_path, spills_copy=True))
+    try:
+        spilled = gather(core, parts, lambda fraction: None)
+    finally:
+        STORE.stop()
+    assert [part.tobytes() for part in spilled] == [part.tobytes() for part in expected]
 
 
 @pytest.mark.parametrize(
