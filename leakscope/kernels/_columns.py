@@ -7,7 +7,6 @@ they are next touched. Columns hold addresses, sizes and numbers; what the heap 
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import resource
@@ -29,7 +28,6 @@ _MOST_PATIENCE_S = 1.0
 _NEAR = 0.85
 _LEAST_GAIN = 16
 _SLICE = 1 << 20
-_M_MMAP_THRESHOLD = -3
 
 
 class Dropped(Protocol):
@@ -74,15 +72,15 @@ class Store:
         self._dropped: weakref.WeakSet[Dropped] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._watcher: _Watcher | None = None
+        self._trim: Callable[[], object] = bool
 
-    def keep_below(self, most_bytes: int, folder: Path | None) -> None:
+    def keep_below(self, most_bytes: int, folder: Path | None, trim: Callable[[], object] = bool) -> None:
         """From now on this process takes less memory than that, as far as what can be dropped allows.
 
-        New columns lie in files in ``folder``, or in memory without one.
+        New columns lie in files in ``folder``, or in memory without one. ``trim`` gives back what was freed.
         """
         self.stop()
-        # Else glibc keeps ever larger blocks for itself when they are freed, up to 32 MiB each.
-        _libc("mallopt", _M_MMAP_THRESHOLD, LEAST_SPILLED_BYTES)
+        self._trim = trim
         self._folder = folder
         self._watcher = _Watcher(self.drop, most_bytes)
         self._watcher.start()
@@ -103,7 +101,7 @@ class Store:
         """Gives back what can be had again, the cheap first, until this process takes less than ``most_bytes``."""
         with self._lock:
             dropped = list(self._dropped)
-        _libc("malloc_trim", 0)
+        self._trim()
         for is_dear in (False, True):
             for each in dropped:
                 if each.is_dear == is_dear:
@@ -186,12 +184,6 @@ class _Watcher(threading.Thread):
     def stop(self) -> None:
         self._ended.set()
         self.join()
-
-
-def _libc(function: str, *arguments: int) -> None:
-    """A function of glibc's that musl does without."""
-    with suppress(AttributeError):
-        getattr(ctypes.CDLL(None), function)(*arguments)
 
 
 def resident_bytes() -> int:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from leakscope.errors import AttachError, UsageError
 from leakscope.kernels import _columns
+from leakscope.target.libc import map_large_blocks, trim_heap
 from leakscope.target.memory import available_bytes
 
+BASE_BYTES = 80 << 20
+"""What leakscope takes without any heap."""
 LEAST_BYTES = 256 << 20
-"""The least that is set aside, or that a user may allow: a good part is leakscope itself."""
+"""The least that a user may allow, and that is kept below."""
 SPILL_FROM_BYTES = 128 << 20
 """From this size on columns lie in files, unless there is no folder for them."""
 _SHARE = {"fork": 0.6, "copy": 1.5, "none": 1.5}
@@ -45,7 +48,8 @@ class Plan:
 
     def begin(self) -> None:
         """Makes it so for this process, until the next plan."""
-        _columns.STORE.keep_below(self.most_bytes, self.folder)
+        map_large_blocks(_columns.LEAST_SPILLED_BYTES)
+        _columns.STORE.keep_below(self.most_bytes, self.folder, trim_heap)
 
 
 def plan(size: int, strategy: str, budget: Budget) -> Plan:
@@ -61,10 +65,10 @@ def plan(size: int, strategy: str, budget: Budget) -> Plan:
         _require_room(folder, size if strategy == "fork" else 2 * size)
     elif size >= SPILL_FROM_BYTES:
         folder = _default_folder(size)
-    shares = _SHARE if folder else _SHARE_IN_MEMORY
-    usual = max(int(size * shares[strategy]), LEAST_BYTES)
+    share = int(size * (_SHARE if folder else _SHARE_IN_MEMORY)[strategy])
+    usual = max(share, LEAST_BYTES)
     most = usual if budget.most_bytes is None else min(usual, _sensible(budget.most_bytes))
-    _require_available(most, strategy, budget)
+    _require_available(min(most, share + BASE_BYTES), size, strategy)
     return Plan(most, folder, strategy != "fork" and most < usual)
 
 
@@ -76,16 +80,18 @@ def _sensible(most_bytes: int) -> int:
     return most_bytes
 
 
-def _require_available(needed: int, strategy: str, budget: Budget) -> None:
+def _require_available(needed: int, size: int, strategy: str) -> None:
     available = available_bytes()
     if needed <= available:
         return
-    ways = ["--pause fork"] * (strategy == "copy") + ["--max-memory 500M"] * (budget.most_bytes is None)
-    ways += ["a smaller --max-memory"] * ((budget.most_bytes or 0) > LEAST_BYTES)
+    ways = []
+    if strategy == "copy" and int(size * _SHARE["fork"]) + BASE_BYTES <= available:
+        ways.append("Use --pause fork.")
+    if available >= LEAST_BYTES and needed > LEAST_BYTES:
+        ways.append(f"Use --max-memory {LEAST_BYTES >> 20}M, and the rest goes to files in --spill-dir.")
     raise AttachError(
         f"leakscope needs {needed >> 20} MiB for this process, and {available >> 20} MiB of memory are available",
-        f"{'Try ' + ' or '.join(ways) + ', f' if ways else 'F'}ree memory on this host, "
-        "or raise the memory limit of the container that leakscope runs in.",
+        " ".join([*ways, "Free memory on this host, or raise the memory limit of the container leakscope runs in."]),
     )
 
 

@@ -28,6 +28,7 @@ _KCMP = 312
 _KCMP_VM = 1
 _USERFAULTFD = 323
 _USER_MODE_ONLY = 1
+_M_MMAP_THRESHOLD = -3
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -148,3 +149,15 @@ def userfaultfd() -> int:
             return descriptor
     error = ctypes.get_errno()
     raise OSError(error, os.strerror(error))
+
+
+def map_large_blocks(least: int) -> None:
+    """Blocks from so many bytes on go back to the kernel when they are freed; glibc would keep up to 32 MiB each."""
+    if hasattr(_libc, "mallopt"):  # musl gives them back anyway
+        _libc.mallopt(_M_MMAP_THRESHOLD, least)
+
+
+def trim_heap() -> None:
+    """What was freed and kept for later goes back to the kernel."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)

@@ -30,9 +30,10 @@ def cgroup_bytes(process: Path, mount: Path) -> tuple[int, int]:
     host's names a group may not be found; its limit then shows at the root of the mount.
     """
     try:
-        lines = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
+        text = (process / "cgroup").read_text()
     except OSError:
         return _UNLIMITED, _UNLIMITED
+    lines = [line.split(":", 2) for line in text.splitlines() if line.count(":") >= 2]
     unified = [path for number, _, path in lines if number == "0"]
     memory = [path for _, controllers, path in lines if "memory" in controllers.split(",")]
     roots = [mount / "unified" if (mount / "unified").is_dir() else mount, mount / "memory"]
