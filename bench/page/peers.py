@@ -96,7 +96,7 @@ _INSIDE = (
     ("guppy3 heap", "guppy_heap", "count the sessions"),
     ("guppy3 domisize", "guppy_retained", "retained size of the dict of sessions"),
     ("pympler muppy", "muppy", "count the sessions"),
-    ("pympler asizeof", "asizeof", "retained size of the dict of sessions"),
+    ("pympler asizeof", "asizeof", "size of the dict of sessions with all that it refers to"),
     ("objgraph by_type", "objgraph_count", "count the sessions"),
     ("objgraph chain", "objgraph_chain", "who holds one session"),
 )
@@ -120,6 +120,8 @@ def judged(said: dict[str, Any], truth: Truth) -> tuple[str, bool | None]:
     if "retained" in said:
         off = said["retained"] / truth.retained - 1
         return f"{said['retained']:,} bytes ({off:+.1%})", abs(off) <= _TOLERANCE
+    if "deep" in said:
+        return f"{said['deep']:,} bytes, of what others hold as well too", None
     if "sessions" in said:
         return f"{said['sessions']:,} sessions", said["sessions"] == truth.sessions
     if "chain" in said:

@@ -71,17 +71,13 @@ def _ratio(name: str, own: Sequence[float], other: Sequence[float], goal: float)
 def against_peers(rows: dict[str, Row]) -> list[Ratio]:
     """Stalls and end to end beside PyHeap and guppy, as far as they were measured."""
     found = []
-    best = min(
-        (row for name, row in rows.items() if name in _STOPPING and row.gap_main_ms is not None),
-        key=lambda row: row.gap_main_ms or 0.0,
-        default=None,
-    )
+    own_row = rows.get(ours.name(""))
     for peer, goal in (("PyHeap dump", 500.0), ("guppy3 heap", 80.0)):
         row = rows.get(peer)
-        if best is None or row is None or not row.gap_main_ms or not best.gap_main_ms:
+        if own_row is None or row is None or not row.gap_main_ms or not own_row.gap_main_ms:
             continue
-        value = row.gap_main_ms / best.gap_main_ms
-        names = f"{best.gap_main_ms:.1f} ms ({best.tool})", f"{row.gap_main_ms:.0f} ms"
+        value = row.gap_main_ms / own_row.gap_main_ms
+        names = f"{own_row.gap_main_ms:.1f} ms", f"{row.gap_main_ms:.0f} ms"
         found.append(Ratio(f"how long the service does not answer: {peer}", *names, value, goal, False))
     own, theirs = total(rows, END_TO_END), total(rows, ("PyHeap dump", "PyHeap analysis"))
     if own and theirs:
@@ -97,15 +93,11 @@ def own_memory(rows: dict[str, Row]) -> list[Ratio]:
         row = rows.get(ours.name(way))
         if row is not None and row.tool_peak and row.copied and row.copied > _LEAST_COPIED:
             sizes = f"{row.tool_peak / 1e6:.0f} MB", f"{row.copied / 1e6:.0f} MB"
-            found.append(
-                Ratio(
-                    f"peak of leakscope, {way}: memory of the service", *sizes, row.tool_peak / row.copied, goal, True
-                )
-            )
+            name = f"peak of leakscope, {way}: memory of the service that it reads"
+            found.append(Ratio(name, *sizes, row.tool_peak / row.copied, goal, True))
     return found
 
 
-_STOPPING = (ours.name("fork"), ours.name("copy"))
 END_TO_END = (ours.name(""), "leakscope chains FILE", "leakscope top FILE")
 """A snapshot, the chains of all sessions, the retained sizes of everything."""
 
