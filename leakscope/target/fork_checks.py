@@ -13,6 +13,7 @@ from leakscope.target.proc import access, read_status
 _CAP_SYS_ADMIN = 1 << 21
 _FREE_OF_LIMITS = _CAP_SYS_ADMIN | 1 << 24  # or CAP_SYS_RESOURCE: copy_process() asks for either
 _NO_OVERCOMMIT = "2"
+_PER_PAGE_TABLE = 512
 _GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -87,6 +88,7 @@ def _processes_of_group(pid: int) -> str | None:
 
 def _memory(pid: int, size: int) -> str | None:
     """While the child lives, each page that the target writes exists twice: room for that must be there."""
+    size += size // _PER_PAGE_TABLE
     available = _meminfo("MemAvailable")
     for group in _groups(pid, "memory"):
         used = _number(group / "memory.current") or _number(group / "memory.usage_in_bytes")
