@@ -9,7 +9,7 @@ import typer
 
 from leakscope.cli.options import JsonOption, NoColorOption, RulesOption
 from leakscope.cli.output import emit, emit_json, screen
-from leakscope.cli.source import capture_sessions, is_pid, open_graph
+from leakscope.cli.source import capture_sessions, core_sessions, is_core, is_pid, open_graph
 
 if TYPE_CHECKING:
     from leakscope.findings.rules import RuleReport
@@ -19,7 +19,9 @@ def rules(
     check: Annotated[
         str | None,
         typer.Option(
-            "--check", metavar="SOURCE", help="Ask them about this process: which rule finds what, and which nothing."
+            "--check",
+            metavar="SOURCE",
+            help="Ask them about this process or core: which rule finds what, and which nothing.",
         ),
     ] = None,
     files: RulesOption = None,
@@ -53,9 +55,11 @@ def ask(source: str | None, files: list[Path]) -> RuleReport:
     from leakscope.analysis import rule_report
     from leakscope.sessions.load import load_rules
 
-    if source is not None and not is_pid(source):
+    core = source is not None and not is_pid(source) and is_core(source)
+    if source is not None and not is_pid(source) and not core:
         return rule_report.recorded(open_graph(source, rules=files))
     ruleset = load_rules(files)
     if source is None:
         return rule_report.listed(ruleset)
-    return rule_report.checked(ruleset, capture_sessions(int(source), ruleset)[1])
+    asked = core_sessions(Path(source), ruleset) if core else capture_sessions(int(source), ruleset)
+    return rule_report.checked(ruleset, asked[1])

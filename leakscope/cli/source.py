@@ -1,4 +1,7 @@
-"""SOURCE on a command line -> ``HeapGraph``: a PID is captured and asked for sessions, anything else is a file."""
+"""SOURCE on a command line -> ``HeapGraph``: a PID is captured, an ELF core read, and both asked for sessions.
+
+Anything else is a snapshot file.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from leakscope.cli.budget import budget, given
 from leakscope.cli.options import Pause
 from leakscope.cli.output import clear_progress, progress
 from leakscope.errors import UsageError
@@ -17,12 +21,32 @@ if TYPE_CHECKING:
     from leakscope.graph.heap import HeapGraph
     from leakscope.sessions.load import RuleSet
     from leakscope.sessions.read import RuleUse
+    from leakscope.target.image import MemoryImage
+
+
+class CoreFiles(NamedTuple):
+    """Where the program of a core and its libraries are, if not where they were."""
+
+    exe: Path | None = None
+    libs: Path | None = None
+
+
+_WHERE_THEY_WERE = CoreFiles()
 
 
 def open_graph(
-    source: str, pause: Pause | None = None, reveal: bool = False, rules: Sequence[Path] | None = None
+    source: str,
+    pause: Pause | None = None,
+    reveal: bool = False,
+    rules: Sequence[Path] | None = None,
+    files: CoreFiles = _WHERE_THEY_WERE,
 ) -> HeapGraph:
     """The heap behind ``source``; raises ``AttachError``, ``InputError`` or ``UsageError``."""
+    if not is_pid(source) and is_core(source):
+        if pause is not None:
+            raise UsageError("--pause goes with a PID", f"{source} is a core: nothing of it runs.")
+        return core_graph(Path(source), reveal, rules, files)
+    refuse_core_files(source, files)
     if is_pid(source):
         return capture_graph(int(source), pause, reveal, rules)
     for option in _live_only(pause, reveal, rules):
@@ -40,6 +64,44 @@ def is_pid(source: str) -> bool:
     return source.isascii() and source.isdigit()
 
 
+def is_core(source: str) -> bool:
+    """Whether SOURCE is an ELF file, as cores are; InputError if it is a compressed one."""
+    from leakscope.target.core_file import is_core
+
+    return is_core(Path(source))
+
+
+def refuse_core_files(source: str, files: CoreFiles) -> None:
+    """UsageError if ``files`` are given for what is no core."""
+    if files != _WHERE_THEY_WERE:
+        option = "--libs" if files.exe is None else "--exe"
+        raise UsageError(f"{option} goes with a core file; {source} is none", "leakscope sessions core.4242 --exe PATH")
+
+
+def core_graph(
+    path: Path,
+    reveal: bool = False,
+    rules: Sequence[Path] | None = None,
+    files: CoreFiles = _WHERE_THEY_WERE,
+) -> HeapGraph:
+    """The heap in an ELF core with its sessions; raises ``InputError`` or ``UnsupportedTargetError``."""
+    return core_sessions(path, rules_told(tuple(rules or ()), Path.cwd()), reveal, files)[0]
+
+
+def core_sessions(
+    path: Path, ruleset: RuleSet, reveal: bool = False, files: CoreFiles = _WHERE_THEY_WERE
+) -> tuple[HeapGraph, list[RuleUse]]:
+    """As ``core_graph``, with what came of each rule."""
+    from leakscope.target.core import read_core
+
+    try:
+        image = read_core(path, files.exe, files.libs, progress(), budget())
+        # Of what the kernel knew, a core tells the threads alone.
+        return _ask(image, ruleset, reveal, {"threads": len(image.threads)}, {})
+    finally:
+        clear_progress()
+
+
 def capture_graph(
     pid: int, pause: Pause | None = None, reveal: bool = False, rules: Sequence[Path] | None = None
 ) -> HeapGraph:
@@ -54,26 +116,34 @@ def capture_sessions(
     pid: int, ruleset: RuleSet, pause: Pause | None = None, reveal: bool = False
 ) -> tuple[HeapGraph, list[RuleUse]]:
     """As ``capture_graph``, with what came of each rule."""
+    from leakscope.target.attach import captured
+    from leakscope.target.evidence import read_evidence
+
+    try:
+        with captured(pid, pause=pause.value if pause else "auto", progress=progress(), budget=budget()) as image:
+            evidence, states = read_evidence(pid)
+            return _ask(image, ruleset, reveal, evidence, states)
+    finally:
+        clear_progress()
+
+
+def _ask(
+    image: MemoryImage, ruleset: RuleSet, reveal: bool, evidence: dict[str, Any], states: dict[int, str]
+) -> tuple[HeapGraph, list[RuleUse]]:
+    """Everything that needs the bytes; ``evidence`` and ``states`` are what the kernel said beside them."""
     from leakscope.analysis.descriptors import join_descriptors
     from leakscope.cpython import read_heap
     from leakscope.cpython.bounds import read_bounds
     from leakscope.cpython.field_values import HeapValues
     from leakscope.sessions.read import read_sessions
     from leakscope.sessions.used import as_facts
-    from leakscope.target.attach import capture
-    from leakscope.target.evidence import read_evidence
 
     report = progress()
-    try:
-        image = capture(pid, pause=(pause or Pause.COPY).value, progress=report)
-        evidence, states = read_evidence(pid)
-        graph = read_heap(image, reveal=reveal, progress=report)
-        values = HeapValues(image, graph)
-        sessions, uses = read_sessions(graph, values, ruleset, reveal, report)
-        bounds = read_bounds(graph, values)
-        process = {**evidence, "descriptor_objects": join_descriptors(graph, values, states)}
-    finally:
-        clear_progress()
+    graph = read_heap(image, reveal=reveal, progress=report)
+    values = HeapValues(image, graph)
+    sessions, uses = read_sessions(graph, values, ruleset, reveal, report)
+    bounds = read_bounds(graph, values)
+    process = {**evidence, "descriptor_objects": join_descriptors(graph, values, states)}
     used = as_facts(use.rule for use in uses if use.count)
     facts = {**graph.facts, "rules": used, "process": process}
     return dataclasses.replace(graph, sessions=sessions, bounds=bounds, facts=facts), uses
@@ -95,4 +165,5 @@ def rules_told(files: tuple[Path, ...], folder: Path) -> RuleSet:
 def _live_only(pause: Pause | None, reveal: bool, rules: Sequence[Path] | None) -> list[str]:
     """Those options that make sense only while a heap is read."""
     options = [f"--pause {pause.value}"] if pause is not None else []
+    options += given()
     return options + ["--reveal"] * reveal + [f"--rules {path}" for path in rules or ()]

@@ -22,6 +22,8 @@ Bools = npt.NDArray[np.bool_]
 TIMES = (Value.INT, Value.FLOAT, Value.AWARE, Value.NAIVE)
 """What may be a moment; anything else says nothing."""
 SLACK_S = 1.0
+EARLIEST_S = 1633305600.0
+"""No process began before its interpreter was released: CPython 3.10.0 on 4 October 2021, in epoch seconds."""
 AHEAD_S = 10 * 365 * 86400.0
 """How far in the future something may expire."""
 LONGEST_TTL_S = 100 * 365 * 86400.0
@@ -70,7 +72,7 @@ class Clock:
         """Enter the one plausible reading of the entries ``of_kind``."""
         if self.now is None or not of_kind.any():
             return
-        earliest = -np.inf if self.started is None else self.started - SLACK_S
+        earliest = (EARLIEST_S if self.started is None else self.started) - SLACK_S
         latest = self.now + SLACK_S + ahead
         lowest, highest = np.full(len(of_kind), np.inf), np.full(len(of_kind), -np.inf)
         for reading in readings:

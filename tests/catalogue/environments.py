@@ -70,6 +70,11 @@ GROUPS = {
         "starlette==1.7.0; python_version < '3.11'",
         "uvicorn==0.54.0",
     ),
+    "soak": (
+        "gevent==26.9.0",
+        "numpy==2.4.6; python_version >= '3.11'",
+        "numpy==2.2.6; python_version < '3.11'",
+    ),
     "dify": (
         "flask-restx==1.3.2",
         "flask==3.1.3",
