@@ -14,13 +14,19 @@ from pathlib import Path
 _DEFAULT = Path(__file__).resolve().parent.parent / ".cache"
 
 
+def cache_folder() -> Path:
+    """Made if it is not there."""
+    folder = Path(os.environ.get("LEAKSCOPE_TEST_CACHE", _DEFAULT))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def kept(name: str, make: Callable[[Path], None]) -> Path:
     """The folder ``name`` of the cache; ``make`` is told where to make it when it is first asked for.
 
     Whoever else asks meanwhile, here or in another process, waits; nobody sees a folder that is half made.
     """
-    home = Path(os.environ.get("LEAKSCOPE_TEST_CACHE", _DEFAULT)) / name
-    home.parent.mkdir(parents=True, exist_ok=True)
+    home = cache_folder() / name
     with home.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():

@@ -1,18 +1,16 @@
 """CPythons that run on musl, made of what cx_Freeze's wheels for musl carry: an interpreter and its extension modules.
 
-Made once and kept, as ``tests/interpreters.py`` keeps environments. musl itself is the system's package (``.ci/run``).
+Made once and kept, as environments are. musl itself is the system's package (``.ci/run``).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-from tests.interpreters import Interpreter, cache_folder
+from tests.cache import kept, run
+from tests.interpreters import Interpreter
 
 LOADER = Path("/lib/ld-musl-x86_64.so.1")
 WHEEL = "cx_Freeze==7.0.0"
@@ -48,14 +46,7 @@ def musl_python(interpreter: Interpreter) -> Path:
     if not LOADER.exists():
         raise RuntimeError("musl is missing: apt-get install musl")
     minor = f"{interpreter.version[0]}.{interpreter.version[1]}"
-    home = cache_folder() / f"musl-{interpreter.name}"
-    if not home.exists():
-        making = home.with_name(f"{home.name}.{os.getpid()}")
-        shutil.rmtree(making, ignore_errors=True)
-        _make(making, interpreter, minor)
-        if not home.exists():
-            making.rename(home)
-    return home / "python3"
+    return kept(f"musl-{interpreter.name}", lambda home: _make(home, interpreter, minor)) / "python3"
 
 
 def _make(home: Path, interpreter: Interpreter, minor: str) -> None:
@@ -63,7 +54,7 @@ def _make(home: Path, interpreter: Interpreter, minor: str) -> None:
     lib.mkdir(parents=True)
     options = ["--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={minor}"]
     options += ["--platform=musllinux_1_1_x86_64", f"--dest={home}"]
-    _run(sys.executable, "-m", "pip", "download", "--quiet", *options, WHEEL)
+    run(sys.executable, "-m", "pip", "download", "--quiet", *options, WHEEL)
     with zipfile.ZipFile(next(home.glob("*.whl"))) as wheel:
         for name in wheel.namelist():
             folder, _, file = name.partition("cx_Freeze/bases/")[2].rpartition("/")
@@ -81,10 +72,4 @@ def _make(home: Path, interpreter: Interpreter, minor: str) -> None:
     functions = "\n".join(f"long {name}(void) {{ return 0; }}" for name in _ZLIB_NAMES.split())
     source.write_text(_ZLIB.format(functions=functions))
     target = ("-Wl,--hash-style=both", "-Wl,-soname,libz.so.1", "-o", str(lib / "libz.so.1"))
-    _run("gcc", "-shared", "-fPIC", "-nostdlib", "-fno-builtin", "-w", *target, str(source))
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{command} failed:\n{done.stdout}\n{done.stderr}")
+    run("gcc", "-shared", "-fPIC", "-nostdlib", "-fno-builtin", "-w", *target, str(source))

@@ -14,9 +14,9 @@ from random import Random
 
 from leakscope.errors import LeakscopeError
 from leakscope.target.attach import capture
+from tests.cache import cache_folder
 from tests.fuzz.examine import all_rules, ask_all, read_all, short_rules
 from tests.fuzz.seeds import FOLDER, save_image
-from tests.interpreters import cache_folder
 
 PROGRAM = FOLDER / "busy_program.py"
 _THOROUGH_EVERY = 4
