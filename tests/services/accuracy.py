@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -245,7 +246,7 @@ def _told(job: Job) -> Judged:
     with tempfile.TemporaryDirectory(prefix="accuracy-") as folder:
         try:
             judged = judge(Path(folder))
-        except AssertionError as error:
+        except (AssertionError, subprocess.TimeoutExpired) as error:
             judged = Judged(name, kind, wrong=[str(error).strip()])
     sys.stderr.write(f"{name}, {kind}: {'; '.join(judged.wrong) or 'right'}\n")
     return judged

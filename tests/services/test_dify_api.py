@@ -144,8 +144,10 @@ def test_background_work_is_bounded_timed_and_cancelled(sound: Running) -> None:
     at_work = sound.stats()
     assert at_work["background"] <= 3
     after = sound.stats(lambda stats: stats["background"] == 0)
-    assert after["refused"] - before["refused"] == 2
-    assert after["timed_out"] - before["timed_out"] == 3
+    refused, timed_out = (after[name] - before[name] for name in ("refused", "timed_out"))
+    # Five pieces of work for three places; on a busy machine the first has timed out before the last one comes.
+    assert refused <= 2
+    assert refused + timed_out == 5
     assert sound.say(sessions[0]) == 200
     assert sound.ask("DELETE", sessions[0])[0] == 200
     assert sound.stats(lambda stats: stats["background"] == 0)["timed_out"] == after["timed_out"]
