@@ -62,7 +62,8 @@ def chains(
     from leakscope.analysis.index import HeapIndex
     from leakscope.render import documents, text
 
-    clusters = find(HeapIndex(open_graph(source, pause, reveal, rules, CoreFiles(exe, libs))), class_, at, id_, limit)
+    graph = open_graph(source, pause, reveal, rules, CoreFiles(exe, libs), without=("bounds",))
+    clusters = find(HeapIndex(graph), class_, at, id_, limit)
     if json:
         emit_json(documents.chains(source, clusters))
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,8 +40,12 @@ def open_graph(
     reveal: bool = False,
     rules: Sequence[Path] | None = None,
     files: CoreFiles = _WHERE_THEY_WERE,
+    without: Collection[str] = (),
 ) -> HeapGraph:
-    """The heap behind ``source``; raises ``AttachError``, ``InputError`` or ``UsageError``."""
+    """The heap behind ``source``; raises ``AttachError``, ``InputError`` or ``UsageError``.
+
+    ``without``: what of a snapshot file need not be read, see ``load``.
+    """
     if not is_pid(source) and is_core(source):
         if pause is not None:
             raise UsageError("--pause goes with a PID", f"{source} is a core: nothing of it runs.")
@@ -56,7 +60,7 @@ def open_graph(
         )
     from leakscope.formats.leakscope_file import load
 
-    return load(Path(source))
+    return load(Path(source), without)
 
 
 def is_pid(source: str) -> bool:

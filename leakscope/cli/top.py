@@ -15,6 +15,9 @@ from leakscope.cli.options import (
 from leakscope.cli.output import emit, emit_json, screen
 from leakscope.cli.source import CoreFiles, open_graph
 
+_NOT_ASKED = ("references.label", "labels", "frames", "sessions", "bounds")
+"""Who keeps how much depends on nothing of that."""
+
 
 def top(
     source: SourceArgument,
@@ -41,7 +44,7 @@ def top(
     from leakscope.analysis.top import top_classes
     from leakscope.render import documents, text
 
-    rows = top_classes(HeapIndex(open_graph(source, pause, files=CoreFiles(exe, libs))), limit)
+    rows = top_classes(HeapIndex(open_graph(source, pause, files=CoreFiles(exe, libs), without=_NOT_ASKED)), limit)
     if json:
         emit_json(documents.top(source, rows))
     else:

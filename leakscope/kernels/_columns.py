@@ -69,6 +69,7 @@ class Store:
 
     def __init__(self) -> None:
         self._folder: Path | None = None
+        self._near = 0
         self._dropped: weakref.WeakSet[Dropped] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._watcher: _Watcher | None = None
@@ -82,7 +83,8 @@ class Store:
         self.stop()
         self._trim = trim
         self._folder = folder
-        self._watcher = _Watcher(self.drop, most_bytes)
+        self._near = int(most_bytes * _NEAR)
+        self._watcher = _Watcher(self.drop, self._near)
         self._watcher.start()
 
     def stop(self) -> None:
@@ -130,6 +132,9 @@ class Store:
         size = count * np.dtype(dtype).itemsize
         if self._folder is None or size < LEAST_SPILLED_BYTES:
             return None
+        soon = min(size, self._near // 4)  # many are made larger than they are filled
+        if resident_bytes() + soon > self._near:  # without waiting for the watcher, which may not get a turn
+            self.drop(self._near - soon)
         try:
             file = SpillFile.of(self._folder, size)
         except OSError:
@@ -163,10 +168,10 @@ def squeezed(column: npt.NDArray[Any], kept: npt.NDArray[np.bool_]) -> npt.NDArr
 class _Watcher(threading.Thread):
     """Looks how much memory this process has, and drops what can be dropped when it nears the limit."""
 
-    def __init__(self, drop: Callable[[int], None], most_bytes: int) -> None:
+    def __init__(self, drop: Callable[[int], None], near: int) -> None:
         super().__init__(name="leakscope-memory", daemon=True)
         self._drop = drop
-        self._near = int(most_bytes * _NEAR)
+        self._near = near
         self._ended = threading.Event()
 
     def run(self) -> None:

@@ -17,6 +17,7 @@ import pytest
 from leakscope.target import attach
 from leakscope.target.attach import capture, captured
 from leakscope.target.fork import CannotForkError, freeze
+from leakscope.target.fork_checks import obstacle
 from leakscope.target.fork_seccomp import run_filter
 from leakscope.target.libc import read_memory
 from leakscope.target.proc import read_status
@@ -347,6 +348,27 @@ def test_without_memory_for_what_the_target_writes(obeying: Target, monkeypatch:
     monkeypatch.setattr("leakscope.target.fork_checks._meminfo", lambda name: 1 << 20)
     with pytest.raises(CannotForkError, match="1 MiB are available"):
         capture(obeying.pid, "fork")
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"pids.max": 7, "pids.current": 7}, "cgroup is at the limit of 7 processes"),
+        ({"memory.max": 50 << 20, "memory.current": 9 << 20}, "41 MiB are available"),
+        ({"memory.max": "max", "memory.high": 50 << 20, "memory.current": 49 << 20}, "1 MiB are available"),
+        ({"pids.max": "max", "pids.current": 7, "memory.max": "max", "memory.current": 9 << 20}, None),
+    ],
+)
+def test_limits_of_a_cgroup(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, int | str], reason: str | None
+) -> None:
+    monkeypatch.setattr("leakscope.target.fork_checks._GROUPS", tmp_path)
+    for folder in (tmp_path, tmp_path / "pids", tmp_path / "memory"):  # version 2; version 1
+        folder.mkdir(exist_ok=True)
+        for name, value in files.items():
+            (folder / name).write_text(f"{value}\n")
+    found = obstacle(os.getpid(), 60 << 20)
+    assert (found is None) if reason is None else found and reason in found
 
 
 def test_small_targets_are_copied(known: Target) -> None:

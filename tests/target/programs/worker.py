@@ -17,6 +17,7 @@ from pathlib import Path
 NOTICED = []
 ROUNDS = [0]
 WAIT_S = 0.25
+LATE_S = 5  # on a busy machine
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -123,7 +124,7 @@ def main():
         took = time.monotonic() - began
         if result:
             NOTICED.append(repr((sys.argv[1], result, ctypes.get_errno())))
-        if work in TIMED and not WAIT_S - 0.001 <= took < WAIT_S + 0.5:
+        if work in TIMED and not WAIT_S - 0.001 <= took < WAIT_S + LATE_S:
             NOTICED.append(repr((sys.argv[1], took)))
         ROUNDS[0] += 1
 
