@@ -15,11 +15,13 @@ import numpy as np
 
 from leakscope.cpython.memory import HeapMemory
 from leakscope.errors import UnsupportedTargetError
+from leakscope.kernels import _columns
 from leakscope.kernels._arrays import Int64s, UInt64s
 from leakscope.kernels.scan import find_type_like
 
 _LARGEST_BASIC = 1 << 20
 _THREADS = 2
+_PART_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -105,16 +107,18 @@ def _ready_types(heap: HeapMemory, type_type: int) -> Int64s:
 def _type_like(heap: HeapMemory) -> Int64s:
     """What looks like a type, found by two threads."""
     layout, memory = heap.layout, heap.paged
-    bounds = [memory.size * part // _THREADS & ~4095 for part in range(_THREADS)] + [memory.size]
+    parts = max(_THREADS, memory.size // _PART_BYTES)
+    bounds = [memory.size * part // parts & ~4095 for part in range(parts)] + [memory.size]
 
     def find(part: int) -> Int64s:
+        _columns.STORE.make_way(_PART_BYTES)
         return find_type_like(
             memory, layout.type_basicsize, layout.type_flags, layout.type_name, layout.flag_ready, _LARGEST_BASIC,
             layout.type_sizeof, bounds[part], bounds[part + 1],
         )  # fmt: skip
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        return np.concatenate(list(pool.map(find, range(_THREADS))))
+        return np.concatenate(list(pool.map(find, range(parts))))
 
 
 def _column(heap: HeapMemory, places: Int64s, offset: int) -> UInt64s:

@@ -24,10 +24,11 @@ import numpy.typing as npt
 LEAST_SPILLED_BYTES = 1 << 20
 _PAGE_BYTES = resource.getpagesize()
 _LOOK_S = 0.01
-_MOST_PATIENCE_S = 1.0
+_MOST_PATIENCE_S = 0.04
 _NEAR = 0.85
 _LEAST_GAIN = 16
 _SLICE = 1 << 20
+_HURRY = -10
 
 
 class Dropped(Protocol):
@@ -111,6 +112,12 @@ class Store:
             if resident_bytes() < most_bytes:
                 return
 
+    def make_way(self, size: int) -> None:
+        """Drops if ``size`` more would be too much; without waiting for the watcher, which may not get a turn."""
+        soon = min(size, self._near // 4)  # many columns are made larger than they are filled
+        if resident_bytes() + soon > self._near:
+            self.drop(self._near - soon)
+
     def empty(self, count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """An array of ``count``, its content unspecified; what of it is never touched costs nothing."""
         column = self._spilled(count, dtype)
@@ -132,9 +139,7 @@ class Store:
         size = count * np.dtype(dtype).itemsize
         if self._folder is None or size < LEAST_SPILLED_BYTES:
             return None
-        soon = min(size, self._near // 4)  # many are made larger than they are filled
-        if resident_bytes() + soon > self._near:  # without waiting for the watcher, which may not get a turn
-            self.drop(self._near - soon)
+        self.make_way(size)
         try:
             file = SpillFile.of(self._folder, size)
         except OSError:
@@ -175,6 +180,8 @@ class _Watcher(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
+        with suppress(OSError):  # on a busy machine it must get its turn, if it may
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _HURRY)
         patience = _LOOK_S
         while not self._ended.wait(patience):
             before = resident_bytes()

@@ -166,7 +166,7 @@ class _Taker:
             self._plan = plan(total_bytes(ranges), "none", self._budget)
             self._plan.begin()
             room = _make_room(total_bytes(ranges), self._plan)
-            unreadable = copy_ranges(frozen.pid, ranges, room.bytes, self._helper, lambda: None)
+            unreadable = copy_ranges(frozen.pid, ranges, room.bytes, self._helper, room.checked(lambda: None))
         except (ProcessLookupError, TargetGoneError) as error:
             raise frozen_lost(frozen.pid) from error
         return _Taken(frozen.moment, frozen.mappings, ranges, unreadable, room), None
@@ -234,7 +234,7 @@ class _Taker:
             total = total_bytes(ranges)
             if total > len(self._room.bytes):
                 return total
-            unreadable = copy_ranges(pid, ranges, self._room.bytes, self._helper, check)
+            unreadable = copy_ranges(pid, ranges, self._room.bytes, self._helper, self._room.checked(check))
         return _Taken(moment, mappings, ranges, unreadable, self._room)
 
     def _require_same(self, mappings: Sequence[Mapping]) -> None:

@@ -51,6 +51,17 @@ class Room:
         except OSError:
             self.bytes[::PAGE_BYTES] = 0
 
+    def checked(self, check: Callable[[], None]) -> Callable[[], None]:
+        """For ``copy_ranges``: ``check``, and that a copy in a file does not fill the memory on its way there."""
+        if not isinstance(self._map, SpillFile):
+            return check
+
+        def check_and_make_way() -> None:
+            check()
+            STORE.make_way(2 * PIECE_BYTES)
+
+        return check_and_make_way
+
     def trim(self, used: int) -> Bytes:
         """A view of the first ``used`` bytes; the rest goes back to the kernel, whole pages only."""
         tail = -(-used // PAGE_BYTES) * PAGE_BYTES

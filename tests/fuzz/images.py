@@ -11,13 +11,16 @@ import numpy as np
 
 from leakscope.target.image import MemoryImage
 from tests.fuzz.examine import all_rules, ask_all, read_all, short_rules
-from tests.fuzz.seeds import FOLDER, load_image
+from tests.fuzz.seeds import FOLDER, guarded, load_image
 
 _EDGES = (
     0, 1, 7, 8, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 32, (1 << 47) - 8, 1 << 47, 1 << 48,
     (1 << 62) - 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, (1 << 64) - 8, (1 << 64) - 4096,
 )  # fmt: skip
 _THOROUGH_EVERY = 16
+_CUT_EVERY = 4
+"""Images that end early, so that what is read too far is read where nothing may be read."""
+_PAGE_WORDS = 512
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Images:
     def make(self, dice: Random) -> Damage:
         name = dice.choice(list(self._seeds))
         intact = self._intact[name]
-        used = _few(dice, len(intact))
+        pages = len(self._pages[name])
+        end = dice.randrange(pages // 2, pages) if dice.randrange(_CUT_EVERY) == 0 else pages
+        used = _few(dice, len(intact)) if end == pages else _of_last_page(dice, end)
         words = {}
         for _ in range(dice.choice((1, 1, 2, 4, 16, 128))):
             at = dice.choice(used)
             words[at] = self._word(dice, name, int(intact[at]))
-        lost = [dice.randrange(len(self._pages[name])) for _ in range(dice.choice((0, 0, 0, 1, 4)))]
+        lost = [*range(end, pages), *(dice.randrange(pages) for _ in range(dice.choice((0, 0, 0, 1, 4))))]
         return Damage(name, words, tuple(sorted(set(lost))), dice.randrange(_THOROUGH_EVERY) == 0)
 
     def _word(self, dice: Random, name: str, word: int) -> int:
@@ -93,9 +98,13 @@ def _few(dice: Random, words: int) -> list[int]:
     return [dice.randrange(first, min(words, first + reach)) for _ in range(128)]
 
 
+def _of_last_page(dice: Random, end: int) -> list[int]:
+    return [(end - 1) * _PAGE_WORDS + dice.randrange(_PAGE_WORDS) for _ in range(128)]
+
+
 def _without(image: MemoryImage, lost: tuple[int, ...]) -> MemoryImage:
     if not lost:
         return image
     kept = np.setdiff1d(np.arange(len(image.pages)), lost)
-    content = image.buffer.reshape(len(image.pages), -1)[kept].reshape(-1)
+    content = guarded(image.buffer.reshape(len(image.pages), -1)[kept].reshape(-1))
     return dataclasses.replace(image, buffer=content, pages=image.pages[kept])

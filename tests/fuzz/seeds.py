@@ -37,6 +37,7 @@ _TYPES = (
     "__main__.Session", "__main__.Slotted", "generator", "function", "collections.deque", "collections.OrderedDict",
     "frozenset", "set", "method", "bytearray", "weakref.ReferenceType", "cell", "module", "frame", "code",
 )  # fmt: skip
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _NAMES = frozenset(("SESSIONS", "HOLDERS", "seen", "seed", "created_at", "value"))
 Bytes = npt.NDArray[np.uint8]
 
@@ -109,9 +110,8 @@ def guarded(content: Bytes) -> Bytes:
     size = len(content)
     room = mmap.mmap(-1, size + 2 * PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     whole = np.frombuffer(room, np.uint8)
-    protect = ctypes.CDLL(None, use_errno=True).mprotect
     for at in (0, size + PAGE_BYTES):
-        if protect(ctypes.c_void_p(whole.ctypes.data + at), ctypes.c_size_t(PAGE_BYTES), 0):
+        if _LIBC.mprotect(ctypes.c_void_p(whole.ctypes.data + at), ctypes.c_size_t(PAGE_BYTES), 0):
             raise OSError(ctypes.get_errno(), "mprotect")
     inner = whole[PAGE_BYTES : PAGE_BYTES + size]
     inner[:] = content
