@@ -1,7 +1,8 @@
 """The heap of the own interpreter in columns: the one door of the ``inprocess_*`` kernels.
 
-The whole reading is one call that runs no Python code, so that the heap stands
-still in it although no other thread is stopped. It needs the GIL throughout.
+The whole reading is one call that runs no Python code, so that the heap stands still in it although no other thread
+is stopped. It needs the GIL throughout, and so takes nothing of NumPy but empty arrays: what sorts, fills or searches
+one lets other threads run, and what they free would be read.
 """
 
 import cython
@@ -36,6 +37,7 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     own_thread_frame,
     own_type,
 )
+from cython.cimports.leakscope.kernels.inprocess_numbers import zeros
 from cython.cimports.leakscope.kernels.inprocess_types import (
     ASKED_SIZE,
     CODE_PART,
@@ -162,15 +164,15 @@ def _columns(walk: Walk, addresses):
     target = np.empty(walk.count, dtype=np.int32)
     kind = np.empty(walk.count, dtype=np.uint8)
     label = np.empty(walk.count, dtype=np.int32)
-    hashed = np.zeros(n, dtype=np.uint8)
-    runs = np.zeros((walk.runs, 4), dtype=np.int32)
+    hashed = zeros(n, np.uint8)
+    runs = zeros(walk.runs * 4, np.int32).reshape(-1, 4)
     runs_view: cython.int[:, ::1] = runs
     run: cython.Py_ssize_t = 0
     types: list = [None] * n_types(walk)
     i: cython.Py_ssize_t
     o: Obj
     what: cython.int
-    walk.record_into(target, kind, label, np.zeros(n, dtype=np.uint8), hashed)
+    walk.record_into(target, kind, label, zeros(n, np.uint8), hashed)
     for i in range(n):
         o = cython.cast(Obj, cython.cast(cython.size_t, address[i]))
         row_view[i] = walk.types.row(own_type(o))
@@ -186,13 +188,15 @@ def _columns(walk: Walk, addresses):
         elif what & (CODE_PART | FUNCTION_PART | FRAME_PART | GENERATOR_PART) and run < runs_view.shape[0]:
             run += _run(walk, o, what, cython.cast(cython.int, i), cython.address(runs_view[run, 0]))
     first_view[n] = walk.count
+    keys, key_names = _masked(walk, address, hashed)
     for i in range(len(types)):
         types[i] = cython.cast(object, cython.cast(Obj, walk.types.rows[i].type))
-    base = np.full(len(types), -1, dtype=np.int32)
+    base = np.empty(len(types), dtype=np.int32)
+    base_view: cython.int[::1] = base
     for i in range(len(types)):
+        base_view[i] = -1
         if walk.types.rows[i].type.tp_base != cython.NULL:
-            base[i] = walk.types.row(walk.types.rows[i].type.tp_base)
-    keys, key_names = _masked(walk, address, hashed)
+            base_view[i] = walk.types.row(walk.types.rows[i].type.tp_base)
     return OwnHeap(
         address=addresses, type=row, own_size=size, flags=flags, first_ref=first_ref,
         target=target[: walk.count], kind=kind[: walk.count], label=label[: walk.count],
@@ -260,22 +264,30 @@ def _run(walk: Walk, o: Obj, what: cython.int, node: cython.int, out: cython.p_i
 @cython.cfunc
 def _masked(walk: Walk, address: cython.ulonglong[::1], hashed):
     """The keys under which dicts keep instances of classes, and their masks as names."""
-    nodes = np.flatnonzero(hashed)[:MOST_MASKED].astype(np.int32)
-    names = np.empty(len(nodes), dtype=np.int32)
-    node: cython.int[::1] = nodes
-    name: cython.int[::1] = names
-    hasher: Blake2b = Blake2b()
+    is_hashed: cython.uchar[::1] = hashed
+    count: cython.Py_ssize_t = 0
     o: Obj
     length: cython.Py_ssize_t
     i: cython.Py_ssize_t
     at: cython.Py_ssize_t
-    for i in range(node.shape[0]):
-        o = cython.cast(Obj, cython.cast(cython.size_t, address[node[i]]))
+    for i in range(is_hashed.shape[0]):
+        count += is_hashed[i] != 0
+    nodes = np.empty(min(count, MOST_MASKED), dtype=np.int32)
+    names = np.empty(len(nodes), dtype=np.int32)
+    node: cython.int[::1] = nodes
+    name: cython.int[::1] = names
+    hasher: Blake2b = Blake2b()
+    count = 0
+    for i in range(is_hashed.shape[0]):
+        if not is_hashed[i] or count == node.shape[0]:
+            continue
+        o = cython.cast(Obj, cython.cast(cython.size_t, address[i]))
         length = own_characters(o)
-        name[i] = -1
         if 0 <= length <= LONGEST_KEY:
             hasher.begin()
             for at in range(length):
                 add_character(hasher, own_character(o, at))
-            name[i] = walk.names.of_text(f"#{hasher.end():012x}")
-    return nodes[names >= 0], names[names >= 0]
+            node[count] = cython.cast(cython.int, i)
+            name[count] = walk.names.of_text(f"#{hasher.end():012x}")
+            count += 1
+    return nodes[:count], names[:count]

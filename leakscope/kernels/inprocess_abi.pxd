@@ -290,6 +290,10 @@ cdef extern from *:
         return (int)((((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0FULL) * 0x0101010101010101ULL) >> 56);
     #endif
     }
+    static int own_ascending(const void *a, const void *b) {
+        size_t x = *(const size_t *)a, y = *(const size_t *)b;
+        return (x > y) - (x < y);
+    }
     static inline int own_is_object_member(PyMemberDef *m) { return m->type == T_OBJECT || m->type == T_OBJECT_EX; }
     """
     ctypedef struct PyObject
@@ -381,6 +385,7 @@ cdef extern from *:
     Py_ssize_t own_fields(const OwnField **fields) noexcept
     bint own_is_object_member(PyMemberDef *m) noexcept nogil
     int own_bits(unsigned long long x) noexcept nogil
+    int own_ascending(const void *a, const void *b) noexcept nogil
 
     bint PyType_IsSubtype(PyTypeObject *a, PyTypeObject *b) noexcept
     bint PyDict_Next(PyObject *d, Py_ssize_t *at, PyObject **key, PyObject **value) noexcept

@@ -1,5 +1,8 @@
 # The C view of inprocess_numbers.py.
 
+cdef object zeros(Py_ssize_t count, object dtype)
+
+
 cdef class Numbers:
     cdef size_t *keys
     cdef int *slots
@@ -20,6 +23,7 @@ cdef class Numbers:
     cdef int find(self, size_t key) noexcept nogil
     cdef int insert(self, size_t key) noexcept nogil
     cdef void grow(self) noexcept nogil
+    cdef int number_page(self, size_t key, unsigned long long[::1] out, int done) noexcept
 
 
 cdef class Pile:

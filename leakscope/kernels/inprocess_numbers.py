@@ -7,11 +7,17 @@ cache line, and an address costs one probe of a table of pages. ``mark`` first,
 
 import cython
 import numpy as np
-from cython.cimports.leakscope.kernels.inprocess_abi import own_bits
-from cython.cimports.libc.stdlib import calloc, free, realloc
+from cython.cimports.leakscope.kernels.inprocess_abi import own_ascending, own_bits
+from cython.cimports.libc.stdlib import calloc, free, qsort, realloc
 
 _FIRST_ROOM = cython.declare(cython.int, 1 << 14)
 _MIX = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)
+
+
+@cython.cfunc
+def zeros(count: cython.Py_ssize_t, dtype):
+    """As ``numpy.zeros``, which lets other threads run while it has memory cleared."""
+    return np.frombuffer(bytearray(count * np.dtype(dtype).itemsize), dtype)
 
 
 @cython.final
@@ -176,38 +182,47 @@ class Numbers:
         self.failed = False
 
     def seal(self):
-        """The addresses in ascending order (uint64); MemoryError where memory ran out."""
-        if self.failed:
+        """The addresses in ascending order (uint64); MemoryError where memory ran out.
+
+        NumPy would sort without the GIL, and another thread would free what lies at these addresses.
+        """
+        if not self.failed:
+            self.before = cython.cast(cython.p_int, calloc(max(1, self.pages) * 8, cython.sizeof(cython.int)))
+        if self.failed or self.before == cython.NULL:
             raise MemoryError("no memory for the numbers of all objects")
-        self.before = cython.cast(cython.p_int, calloc(max(1, self.pages) * 8, cython.sizeof(cython.int)))
-        if self.before == cython.NULL:
-            raise MemoryError("no memory for the numbers of all objects")
-        pages: cython.ulonglong[::1] = np.zeros(self.pages, dtype=np.uint64)
-        i: cython.Py_ssize_t
-        for i in range(self.pages):
-            pages[i] = self.page[i]
-        order: cython.longlong[::1] = np.argsort(np.asarray(pages), kind="stable")
+        keys = np.empty(self.pages, dtype=np.uint64)
+        key: cython.ulonglong[::1] = keys
         addresses = np.empty(self.count, dtype=np.uint64)
         out: cython.ulonglong[::1] = addresses
+        i: cython.Py_ssize_t
         done: cython.int = 0
-        first: cython.size_t
+        for i in range(self.pages):
+            key[i] = self.page[i]
+        if self.pages:
+            qsort(cython.address(key[0]), self.pages, cython.sizeof(cython.ulonglong), own_ascending)
+        for i in range(self.pages):
+            done = self.number_page(key[i], out, done)
+        return addresses
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def number_page(self, key: cython.size_t, out: cython.ulonglong[::1], done: cython.int) -> cython.int:
+        """Puts the addresses of one page out from ``done`` on; how many are out then."""
+        first: cython.size_t = cython.cast(cython.size_t, self.find(key)) << 3
         word: cython.size_t
         rest: cython.ulonglong
-        with cython.nogil:
-            for i in range(order.shape[0]):
-                first = cython.cast(cython.size_t, order[i]) << 3
-                for word in range(first, first + 8):
-                    self.before[word] = done
-                    rest = self.bits[word]
-                    while rest:
-                        out[done] = (
-                            ((self.page[order[i]] - 1) << 12)
-                            + ((word & 7) << 9)
-                            + (cython.cast(cython.ulonglong, own_bits((rest & (~rest + 1)) - 1)) << 3)
-                        )
-                        done += 1
-                        rest &= rest - 1
-        return addresses
+        for word in range(first, first + 8):
+            self.before[word] = done
+            rest = self.bits[word]
+            while rest:
+                out[done] = (
+                    ((key - 1) << 12)
+                    + ((word & 7) << 9)
+                    + (cython.cast(cython.ulonglong, own_bits((rest & (~rest + 1)) - 1)) << 3)
+                )
+                done += 1
+                rest &= rest - 1
+        return done
 
 
 @cython.final

@@ -7,6 +7,7 @@ No Python code runs between the two, so that nothing comes, goes or moves.
 """
 
 import cython
+import numpy as np
 from cython.cimports.leakscope.kernels.inprocess_abi import (
     Class,
     Obj,
@@ -40,7 +41,7 @@ from cython.cimports.leakscope.kernels.inprocess_abi import (
     own_variable,
     own_word,
 )
-from cython.cimports.leakscope.kernels.inprocess_numbers import Numbers, Pile
+from cython.cimports.leakscope.kernels.inprocess_numbers import Numbers, Pile, zeros
 from cython.cimports.leakscope.kernels.inprocess_types import (
     CODE_PART,
     COMPLETE,
@@ -153,8 +154,6 @@ class Walk:
     @cython.exceptval(-1)
     def record_into(self, target: object, kind: object, label: object, space: object, hashed: object) -> cython.int:
         """From now on references are written to the first three; the others are uint8 by object."""
-        import numpy as np
-
         i: cython.Py_ssize_t
         node: cython.int
         self.target = target
@@ -162,7 +161,7 @@ class Walk:
         self.label = label
         self.space = space
         self.hashed = hashed
-        self.pending = np.zeros(len(space) + 1, dtype=np.int32)
+        self.pending = zeros(len(space) + 1, np.int32)
         for i in range(self.spaces.count):
             node = self.numbers.number(self.spaces.items[i])
             if node >= 0:
