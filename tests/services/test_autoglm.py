@@ -227,6 +227,23 @@ def test_polling_leaves_to_the_next_sweep_what_fails() -> None:
     assert manager.audit.records[-1].attempts > 2
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_the_worker_ends_even_where_it_is_cancelled_as_its_hook_fails(turns: int) -> None:
+    async def whole_life() -> None:
+        manager = Manager(SLOW)
+        fails = asyncio.get_running_loop().create_future()
+        manager.destroyer.before_destroy("fails just now", lambda session: asyncio.shield(fails))
+        manager.start()
+        manager.end(manager.open(ANN), "logout", "ann")
+        await asyncio.sleep(0.05)
+        fails.set_exception(OSError())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(manager.stop(), 5.0)
+
+    asyncio.run(whole_life())
+
+
 def test_an_audit_record_is_a_line_of_json_that_says_all() -> None:
     file = StringIO()
 
