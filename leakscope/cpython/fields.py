@@ -42,6 +42,8 @@ LEAVES = frozenset({
     "datetime.date", "datetime.timedelta", "PyCapsule", "_thread.lock", "_thread.RLock",
 })  # fmt: skip
 """Nothing but what their shape reads."""
+BUFFERS = frozenset({"_io.BufferedReader", "_io.BufferedWriter", "_io.BufferedRandom", "_io.StringIO"})
+"""The memory behind them is for data: addresses in it are left from what it was used for before."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "function": ("function",),

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.cpython.fields import BORROWED, GROUPS, KIND_OF_FIELD, LEAVES, NO_FIELDS, SHAPES, shown_name
+from leakscope.cpython.fields import BORROWED, BUFFERS, GROUPS, KIND_OF_FIELD, LEAVES, NO_FIELDS, SHAPES, shown_name
 from leakscope.cpython.layouts import Layout
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
@@ -138,7 +138,8 @@ def _traits(layout: Layout, table: TypeTable, found: Type, shape: Shape, plain: 
     if any(base.name == "module" for base in table.bases(found)):
         traits |= Trait.OWNS_STATE
     if shape == Shape.PLAIN and not all(_is_known(base, plain) for base in table.bases(found)):
-        traits |= Trait.FOLLOWS
+        if not any(base.name in BUFFERS for base in table.bases(found)):
+            traits |= Trait.FOLLOWS
         if found.item == 8 and found.flags & layout.flag_have_gc:
             traits |= Trait.SCANS_ITEMS
     return traits

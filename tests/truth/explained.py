@@ -24,7 +24,7 @@ EXPLAINED: dict[str, str] = {
     "ctypes.*": "ctypes keeps its type data in C structures",
     "_ssl.*": _C_STATE,
     "ssl.*": _C_STATE,
-    "_io.*": "buffers and hidden state of C code",
+    "_io.*": "hidden state of C code",
     "_thread._local": _NOT_TRAVERSED,
     "asyncio.events.*": "a subclass of _thread._local, which " + _NOT_TRAVERSED,
     "frame": "3.10 does not say how deep the stack of a running frame is: slots above it may be stale",

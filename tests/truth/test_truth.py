@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leakscope.cpython.fields import BUFFERS
 from leakscope.cpython.reader import read_heap
 from leakscope.graph.kinds import Node
 from leakscope.target.attach import capture
@@ -83,6 +84,15 @@ def test_frames_and_locals_are_equal(report: Report) -> None:
 def test_what_lives_is_not_called_garbage(report: Report) -> None:
     """Nothing is garbage just after a collection."""
     assert sum(report.garbage.values()) <= (1 - GOAL) * report.objects
+
+
+@each_interpreter
+def test_a_buffer_holds_nothing(interpreter: Interpreter) -> None:
+    """Its memory may have been a list's, whose references can still be read there."""
+    report = measured(interpreter, "zoo")
+    assert report.families["_io.BufferedWriter"].true
+    seen = [edge for edge in (*report.extras, *report.beyond) if edge[0] in BUFFERS and edge[1] == "C_FIELD +-1"]
+    assert not seen
 
 
 @each_interpreter
