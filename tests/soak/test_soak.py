@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import os
 import signal
 import subprocess
 import sys
@@ -87,7 +88,11 @@ def test_what_an_attach_could_leave_behind_is_seen(harmed: Harmed, name: str) ->
 
 
 def test_a_stopped_a_traced_and_a_dead_process_are_seen(harmed: Harmed) -> None:
-    assert "stopped" in told(harmed, lambda: harmed.process.send_signal(signal.SIGSTOP))
+    def stop() -> None:
+        harmed.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, harmed.pid, os.WSTOPPED)
+
+    assert "stopped" in told(harmed, stop)
     harmed.process.send_signal(signal.SIGCONT)
     assert "is traced by" in told(harmed, lambda: libc.ptrace(libc.PTRACE_SEIZE, harmed.pid))
     libc.ptrace(libc.PTRACE_INTERRUPT, harmed.pid)
