@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leakscope.cli import profiles
 from leakscope.cli.options import JsonOption, LimitOption, NoColorOption, PauseOption
 from leakscope.cli.output import emit, emit_json, screen
 from leakscope.cli.source import is_pid, open_graph
@@ -42,6 +43,10 @@ def diff(
       leakscope diff 1.leakscope 2.leakscope 3.leakscope    growth step by step
       leakscope diff before.leakscope 4242                  since then
     """
+    if profiles.all_profiles(sources) and len(sources) > 1:
+        profiles.answer("diff", sources, limit, json, no_color)
+        return
+
     from leakscope.render import diff_text, documents
 
     found = compare(sources, limit, pause)

@@ -30,8 +30,10 @@ def open_graph(
             f"{option} goes with a PID; {source} is a file and stays as it was taken",
             f"Take a new one: leakscope snapshot PID {option}",
         )
+    from leakscope.cli.profiles import refuse_profile
     from leakscope.formats.leakscope_file import load
 
+    refuse_profile(source)
     return load(Path(source))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli import profiles
 from leakscope.cli.durations import duration
 from leakscope.cli.options import JsonOption, NoColorOption, Pause, PauseOption, RulesOption
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
@@ -65,6 +66,10 @@ def suspects(
       leakscope suspects 1.leakscope 2.leakscope 3.leakscope
       leakscope suspects before.leakscope 4242               since then
     """
+    if profiles.all_profiles(sources):
+        profiles.answer("suspects", sources, limit, json, no_color)
+        return
+
     from leakscope.analysis.suspects import find_suspects
     from leakscope.render import suspect_documents, suspect_text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leakscope.cli import profiles
 from leakscope.cli.options import (
     JsonOption,
     LimitOption,
@@ -30,6 +31,10 @@ def top(
       leakscope top 4242
       leakscope top before.leakscope --limit 100
     """
+    if profiles.is_profile(source):
+        profiles.answer("top", [source], limit, json, no_color)
+        return
+
     from leakscope.analysis.index import HeapIndex
     from leakscope.analysis.top import top_classes
     from leakscope.render import documents, text
