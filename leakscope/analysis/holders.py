@@ -91,7 +91,8 @@ def _roots(graph: HeapGraph) -> _Part:
     tier = table[roots.kind]
     frames = rows_of(graph.frames.node, roots.node)
     is_frame = roots.kind == Root.FRAME
-    tier = np.where(roots.kind == Root.MODULE, _tiers(_CODE_TIER, roots.origin), tier)
+    by_origin = np.isin(roots.kind, (Root.MODULE, Root.NAMED))
+    tier = np.where(by_origin, _tiers(_CODE_TIER, roots.origin), tier)
     # A thread runs it, but whose code it is only the frame itself says.
     origin = np.where(frames >= 0, np.append(graph.frames.origin, 0)[frames], roots.origin)
     tier = np.where(is_frame, _tiers(_FRAME_TIER, origin), tier)
@@ -139,6 +140,7 @@ _KIND_TEXT: dict[int, str] = {
     Root.C_STACK: "c stack",
     Root.C_UNSEEN: "c code",
     Root.GARBAGE: "garbage",
+    Root.NAMED: "root",
     What.CLASS: "class",
     What.SESSION: "session",
     What.UNKNOWN: "unknown",
@@ -163,7 +165,7 @@ def describe_holder(graph: HeapGraph, what: int, row: int) -> ChainRoot:
 
 def holder_text(root: ChainRoot) -> str:
     """The beginning of a chain's one line."""
-    if root.kind in ("module", "class"):
+    if root.kind in ("module", "class", "root"):
         return root.name
     if root.kind == "frame":
         return f"frame {root.name}()" + place_text(root.file, root.line)
