@@ -1,0 +1,57 @@
+"""Types: objects by their constructor, all else by what V8 calls it; and whose class it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leakscope.formats.v8.members import Meta
+from leakscope.formats.v8.names import Interned
+from leakscope.formats.v8.scripts import Scripts
+from leakscope.formats.v8.tables import Raw
+from leakscope.graph.heap import Int32s, Types
+from leakscope.graph.kinds import Origin
+
+_BY_CONSTRUCTOR = ("object", "native", "hidden")
+_FOLDED = {
+    "closure": "function", "string": "string", "concatenated string": "string", "sliced string": "string",
+    "number": "number",
+}  # fmt: skip
+"""What types of nodes are called that are named alike whatever they hold; others stand in parentheses."""
+_LONGEST = 200
+
+
+def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Interned) -> tuple[Types, Int32s]:
+    """The table of types, and each node's row in it."""
+    node_type, node_name = raw.node_type[order], raw.node_name[order].astype(np.int64)
+    wanted = [at for at, name in enumerate(meta.node_types) if name in _BY_CONSTRUCTOR]
+    named = np.isin(node_type, wanted)
+    keys = np.where(named, node_name, -1 - node_type.astype(np.int64))
+    used, sample, row = np.unique(keys, return_index=True, return_inverse=True)
+    called = [_called(raw, meta, int(key)) for key in used]
+    distinct = {name: at for at, name in enumerate(dict.fromkeys(called))}
+    of_key = np.array([distinct[name] for name in called], dtype=np.int32)
+    origin = np.full(len(distinct), int(Origin.STDLIB), dtype=np.uint8)
+    constructed = used >= 0
+    nodes = sample[constructed].astype(np.int32)
+    origin[of_key[constructed]] = scripts.origins(_scripts_of(scripts, nodes))
+    types = Types(
+        name=list(distinct),
+        node=np.full(len(distinct), -1, dtype=np.int32),
+        base=np.full(len(distinct), -1, dtype=np.int32),
+        origin=origin,
+    )
+    return types, of_key[row].astype(np.int32)
+
+
+def _called(raw: Raw, meta: Meta, key: int) -> str:
+    if key < 0:
+        node_type = meta.node_types[-1 - key]
+        return _FOLDED.get(node_type, f"({node_type})")
+    return raw.texts.text(key)[:_LONGEST] or "(object)"
+
+
+def _scripts_of(scripts: Scripts, nodes: Int32s) -> Int32s:
+    """The script that the class of each node is defined in: of its prototype's constructor; -1 built in."""
+    prototype = scripts.step(nodes, "__proto__")
+    constructor = np.where(prototype >= 0, scripts.step(prototype.clip(0), "constructor"), -1)
+    return np.where(constructor >= 0, scripts.script_of_functions(constructor.clip(0)), np.int32(-1)).astype(np.int32)
