@@ -85,5 +85,5 @@ class Series:
 
 
 def same_process(graphs: Sequence[HeapGraph]) -> bool:
-    """Whether all heaps say that they are of one process, by PID and start; False if one does not say."""
+    """Whether all heaps say that they are of one process, by PID and start or by their objects."""
     return one_process([graph.facts for graph in graphs])

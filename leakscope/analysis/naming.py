@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscope.analysis.select import named, with_subclasses
+from leakscope.graph.facts import language
 from leakscope.graph.heap import HeapGraph, Int8s
 from leakscope.graph.kinds import Fact, Origin
 
@@ -52,13 +53,28 @@ PARTS = (
 """Globs of classes whose objects belong to somebody. So do all builtin types (names without a dot)."""
 
 
+_OF_V8 = {
+    Origin.USER: Rank.OWN, Origin.THIRD_PARTY: Rank.LIBRARY, Origin.STDLIB: Rank.STDLIB, Origin.INTERPRETER: Rank.PART,
+}  # fmt: skip
+"""JavaScript's classes have no module in their names; whose they are, the scripts of their constructors say."""
+_CARRIERS_OF_V8 = ("Promise", "Timeout", "Immediate", "TimersList", "*Error", "AsyncResource", "BoundFunctionObject")
+
+
 def class_ranks(graph: HeapGraph) -> Int8s:
     """``Rank`` by type; whether one is a session is not known by type but by object (``session_ranks``)."""
     exceptions = with_subclasses(graph, named(graph, "BaseException"))
+    of_v8 = language(graph.facts) == "javascript"
     ranks = np.empty(len(graph.types.name), dtype=np.uint8)
     for row, name in enumerate(graph.types.name):
-        ranks[row] = Rank.CARRIER if exceptions[row] else _rank(name, int(graph.types.origin[row]))
+        origin = int(graph.types.origin[row])
+        ranks[row] = Rank.CARRIER if exceptions[row] else _rank_of_v8(name, origin) if of_v8 else _rank(name, origin)
     return ranks
+
+
+def _rank_of_v8(name: str, origin: int) -> Rank:
+    if any(fnmatchcase(name, glob) for glob in _CARRIERS_OF_V8):
+        return Rank.CARRIER
+    return _OF_V8[Origin(origin)]
 
 
 def _rank(name: str, origin: int) -> Rank:

@@ -22,6 +22,8 @@ _BY_TYPE: tuple[tuple[str, str], ...] = (
     ("method", "listener list"),
     ("functools.partial*", "listener list"),
     ("asyncio.events.*Handle", "listener list"),
+    *((glob, "timer") for glob in ("Timeout", "Immediate")),
+    ("Promise", "pending task"),
     ("function", "closure"),
 )
 """Globs over the class of a step behind the container: the first that is found says the kind."""
@@ -36,7 +38,8 @@ _BY_OWNER: tuple[tuple[str, str], ...] = (
 
 _CARRIES = ("method", "function", "functools.partial*", "*.Task", "*.Future", "*coroutine", "*generator", "traceback",
             "frame", "concurrent.futures.*._WorkItem", "weakref.finalize*", "Context", "*contextvars.Context",
-            "asyncio.events.*Handle", "cell", "tuple", "*Error", "*Exception")  # fmt: skip
+            "asyncio.events.*Handle", "cell", "tuple", "Promise", "Timeout", "Immediate",
+            "*Error", "*Exception")  # fmt: skip
 """What stands between the holder and what it holds."""
 
 _BY_ROOT = {
@@ -58,6 +61,8 @@ def kind_of(cluster: Cluster, at: int | None = None) -> str:
         return "uncollected cycle"
     if any(step.edge == ".handlers" and fnmatchcase(before.type, "logging.*Logger") for before, step in pairwise(held)):
         return "logging handler"
+    if any(step.edge == "._events" for step in cluster.steps[:-1]):
+        return "listener list"
     for glob, kind in _BY_TYPE:
         if any(fnmatchcase(step.type, glob) for step in held):
             return kind

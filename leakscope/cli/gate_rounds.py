@@ -46,20 +46,22 @@ class Work:
 def of_files(files: Sequence[Path]) -> tuple[list[Series], list[str]]:
     """One series for each process that the files are of, in the order of their capture; and notes."""
     from leakscope.formats.leakscope_file import load
-    from leakscope.graph.facts import number
+    from leakscope.graph.facts import moment, number, one_process
 
     graphs = [(load(file), str(file)) for file in files]
-    ordered = sorted(graphs, key=lambda each: number(each[0].facts, "captured_at") or 0.0)
+    ordered = sorted(graphs, key=lambda each: moment(each[0].facts))
     in_order = [name for _, name in ordered] == [name for _, name in graphs]
     notes = [] if in_order else ["the snapshots were put in the order of their capture"]
-    series: dict[tuple[float | None, float | None], Series] = {}
+    series: list[Series] = []
     for graph, name in ordered:
-        pid, started = number(graph.facts, "pid"), number(graph.facts, "started_at")
-        key = (pid, None if started is None else round(started))
-        each = series.setdefault(key, Series(None if pid is None else int(pid)))
+        each = next((one for one in series if one_process([one.graphs[-1].facts, graph.facts])), None)
+        if each is None:
+            pid = number(graph.facts, "pid")
+            each = Series(None if pid is None else int(pid))
+            series.append(each)
         each.graphs.append(graph)
         each.names.append(name)
-    longest = max(len(each.graphs) for each in series.values())
+    longest = max(len(each.graphs) for each in series)
     if len(series) > 1:
         notes.append(
             f"the snapshots are of {len(series)} processes: growth is judged within each of them"
@@ -70,7 +72,7 @@ def of_files(files: Sequence[Path]) -> tuple[list[Series], list[str]]:
         notes.append("growth was not judged: it takes three or more snapshots of one process")
     elif longest == 2:
         notes.append("two snapshots cannot tell a leak from a cache that still fills: take three or more")
-    return list(series.values()), notes
+    return series, notes
 
 
 def of_process(pid: int, work: Work, tell: Callable[[str], None], rules: Sequence[Path]) -> list[Series]:

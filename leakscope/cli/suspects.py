@@ -83,7 +83,7 @@ def suspects(
 
 def _opened(sources: list[str], pause: Pause | None, rules: list[Path] | None) -> list[HeapGraph]:
     """The heaps, files in the order of their capture, a PID last."""
-    from leakscope.graph.facts import number
+    from leakscope.graph.facts import moment
 
     files = [source for source in sources if not is_pid(source)]
     pids = [source for source in sources if is_pid(source)]
@@ -92,7 +92,7 @@ def _opened(sources: list[str], pause: Pause | None, rules: list[Path] | None) -
     if not pids and (pause is not None or rules):
         raise UsageError("--pause and --rules go with a PID", "Files stay as they were taken.")
     graphs = [open_graph(file) for file in files]
-    ordered = sorted(graphs, key=lambda graph: number(graph.facts, "captured_at") or 0.0)
+    ordered = sorted(graphs, key=lambda graph: moment(graph.facts))
     if any(one is not other for one, other in zip(graphs, ordered, strict=True)):
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")
     return [*ordered, *(capture_graph(int(pid), pause, rules=rules) for pid in pids)]

@@ -138,4 +138,7 @@ def _name_properties(edges: Mapped, names: Interned) -> None:
     data = rare & dictionary[holder]
     edges.kind[attribute[data]] = Ref.INDEX
     edges.label[attribute[data]] = (attribute - edges.first[holder])[data]
-    edges.label[attribute[~data]] = names.of_texts(told[~data], masked=True)
+    called = names.of_texts(told[~data], masked=True)
+    # Every timer is reached by ``_idleNext`` alone: which way round a list is walked says nothing.
+    called[called == names.find("_idlePrev")] = names.add("_idleNext")
+    edges.label[attribute[~data]] = called

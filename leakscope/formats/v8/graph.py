@@ -6,18 +6,22 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscope.formats.v8.edges import Mapped, map_edges
+from leakscope.formats.v8.identity import identity_facts
 from leakscope.formats.v8.members import Malformed, Meta
 from leakscope.formats.v8.names import Interned
 from leakscope.formats.v8.scripts import Scripts, frames_of, modules_of
 from leakscope.formats.v8.tables import Raw
 from leakscope.formats.v8.types import types_of
 from leakscope.formats.v8.values import V8Values
-from leakscope.graph.heap import HeapGraph, Int8s, Int32s, Int64s, Labels, Roots
+from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Int64s, Labels, Roots
 from leakscope.graph.kinds import Node, Origin, Ref, Root
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.traverse import reach
 
 _STRONG = frozenset(Ref) - {Ref.WEAK}
+_ID_BITS = 60
+_ALIKE = 7
+"""How many may have one id besides the first."""
 
 
 def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
@@ -25,7 +29,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
     synthetic = np.zeros(len(raw.node_type), dtype=np.bool_)
     if "synthetic" in meta.node_types:
         synthetic = raw.node_type == meta.node_types.index("synthetic")
-    order = _by_id(raw, synthetic)
+    order, ids = _by_id(raw, synthetic)
     number = np.full(len(synthetic), -1, dtype=np.int32)
     number[order] = np.arange(len(order), dtype=np.int32)
     names = Interned(raw.texts)
@@ -40,7 +44,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
     walk = Edges(edges.first, edges.target, edges.kind, _STRONG)
     garbage = reach(walk, np.unique(roots.node)) == 0
     graph = HeapGraph(
-        address=raw.node_id[order].astype(np.uint64),
+        address=ids,
         type=type_row,
         own_size=raw.node_size[order],
         flags=np.where(garbage, int(Node.GARBAGE), 0).astype(np.uint8),
@@ -53,20 +57,35 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
         frames=frames_of(scripts, raw, number, raw.node_name[order], names),
         roots=roots,
         names=names.list,
-        facts={"runtime": "v8", "version": None, "pid": None, "captured_at": None, "strategy": "dump", "warnings": []},
+        facts={**_facts(scripts, names), **identity_facts(raw, meta, order)},
     )
     return graph, V8Values(graph, raw, order, meta)
 
 
-def _by_id(raw: Raw, synthetic: npt.NDArray[np.bool_]) -> Int32s:
-    """All other nodes, in the order of their ids, which stay the same as long as the process lives."""
+def _facts(scripts: Scripts, names: Interned) -> dict[str, object]:
+    """What a snapshot says of itself: nothing of the process or the time, but of which runtime it is."""
+    node = any(names.list[script].startswith("node:") for script in np.unique(scripts.script) if script >= 0)
+    unknown = {"version": None, "pid": None, "captured_at": None}
+    return {"runtime": "node" if node else "chrome", **unknown, "strategy": "dump", "warnings": []}
+
+
+def _by_id(raw: Raw, synthetic: npt.NDArray[np.bool_]) -> tuple[Int32s, Addresses]:
+    """All other nodes in the order of their ids, and the ids, which stay the same as long as the process lives.
+
+    Even ones are hashes of addresses outside of V8's heap: the second of two that are equal is told apart.
+    """
     others = np.flatnonzero(~synthetic)
-    order: Int32s = others[np.argsort(raw.node_id[others], kind="stable")].astype(np.int32)
-    ids = raw.node_id[order]
-    twice = np.flatnonzero(ids[1:] == ids[:-1])
-    if len(twice):
-        raise Malformed(f"two nodes have the id {int(ids[twice[0]])}")
-    return order
+    ids = raw.node_id[others].astype(np.uint64)
+    by_id = np.argsort(ids, kind="stable")
+    for again in range(1, len(ids)):
+        twice = np.flatnonzero(ids[by_id][1:] == ids[by_id][:-1]) + 1
+        if not len(twice):
+            break
+        if (ids[by_id[twice]] & 1).any() or again > _ALIKE:
+            raise Malformed(f"two nodes have the id {int(ids[by_id[twice[0]]])}")
+        ids[by_id[twice]] += np.uint64(again << _ID_BITS)
+        by_id = np.argsort(ids, kind="stable")
+    return others[by_id].astype(np.int32), ids[by_id]
 
 
 def _rows(first: Int64s, order: Int32s) -> tuple[Int64s, Int64s]:

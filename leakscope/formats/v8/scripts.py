@@ -88,7 +88,8 @@ def frames_of(scripts: Scripts, raw: Raw, number: Int32s, node_name: Int32s, nam
 def modules_of(scripts: Scripts, native: Int32s) -> tuple[Int32s, Int32s, Int8s]:
     """Contexts that hold a script's own variables: nodes, names of the scripts, and their origins.
 
-    Their variables become names of a module. They are the contexts of functions which only V8's ``native`` context is around.
+    Their variables become names of a module. They are the contexts of functions which only V8's ``native`` context
+    is around.
     """
     context = scripts.step(scripts.functions, CLOSURE)
     around = np.where(context >= 0, scripts.step(context.clip(0), CLOSURE), -1)

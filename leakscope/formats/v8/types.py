@@ -30,10 +30,11 @@ def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Inter
     called = [_called(raw, meta, int(key)) for key in used]
     distinct = {name: at for at, name in enumerate(dict.fromkeys(called))}
     of_key = np.array([distinct[name] for name in called], dtype=np.int32)
-    origin = np.full(len(distinct), int(Origin.STDLIB), dtype=np.uint8)
+    origin = np.full(len(distinct), int(Origin.INTERPRETER), dtype=np.uint8)
     constructed = used >= 0
     nodes = sample[constructed].astype(np.int32)
-    origin[of_key[constructed]] = scripts.origins(_scripts_of(scripts, nodes))
+    script = _scripts_of(scripts, nodes)
+    origin[of_key[constructed]] = np.where(script >= 0, scripts.origins(script), np.uint8(Origin.INTERPRETER))
     types = Types(
         name=list(distinct),
         node=np.full(len(distinct), -1, dtype=np.int32),
