@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from leakscope.formats.v8.members import Meta
 from leakscope.formats.v8.names import Interned
-from leakscope.formats.v8.tables import Raw
+from leakscope.formats.v8.tables import Raw, distinct
 from leakscope.graph.heap import Int8s, Int32s, Int64s
 from leakscope.graph.kinds import Ref
 from leakscope.kernels import v8
@@ -51,18 +51,17 @@ class Mapped:
         return found
 
 
-def map_edges(
-    raw: Raw, meta: Meta, number: Int32s, order: Int32s, first: Int64s, position: Int64s, names: Interned
-) -> Mapped:
-    """References of the nodes in ``order``, whose edges are at ``position``; ``number``: by old node the new."""
-    table = np.array([_KINDS.get(name, Ref.INTERNAL) for name in meta.edge_types], dtype=np.uint8)
+def map_edges(raw: Raw, meta: Meta, number: Int32s, order: Int32s, names: Interned) -> Mapped:
+    """References of the nodes in ``order`` to each other; ``number``: by old node the new, -1 for what is left out."""
+    table = np.array([_KINDS.get(name, Ref.INTERNAL) for name in meta.edge_types] or [0], dtype=np.uint8)
+    first, target, kind, told = v8.rows(raw.first_edge, order, number, table[raw.edge_type], raw.edge_name, raw.edge_to)
     edges = Mapped(
         first=first,
         source=np.repeat(np.arange(len(order), dtype=np.int32), np.diff(first)),
-        target=number[raw.edge_to[position]],
-        kind=table[raw.edge_type[position]],
-        label=np.full(len(position), -1, dtype=np.int32),
-        told=raw.edge_name[position],
+        target=target,
+        kind=kind,
+        label=np.full(len(target), -1, dtype=np.int32),
+        told=told,
         node_type=raw.node_type[order],
         meta=meta,
     )
@@ -78,7 +77,7 @@ def map_edges(
 def _name_internals(raw: Raw, edges: Mapped, names: Interned) -> None:
     """Names, places in tables, and halves of a WeakMap's entries, whose names are unique and never decoded."""
     internal = np.flatnonzero(edges.kind == Ref.INTERNAL)
-    used, where = np.unique(edges.told[internal], return_inverse=True)
+    used, where = distinct(edges.told[internal], len(raw.texts))
     begin, end = raw.texts.begin[used], raw.texts.end[used]
     half = (v8.with_words(raw.texts.data, begin, end, _EPHEMERON, _WITHIN) != 0)[where]
     place = v8.whole_numbers(raw.texts.data, begin, end)[where]
@@ -128,8 +127,7 @@ def _name_properties(edges: Mapped, names: Interned) -> None:
     """Attributes; entries of dictionaries by their position, since their names are data."""
     attribute = np.flatnonzero(edges.kind == Ref.ATTR)
     told = edges.told[attribute]
-    _, where, uses = np.unique(told, return_inverse=True, return_counts=True)
-    rare = uses[where] <= _SHARED_BY_FEW
+    rare = np.bincount(told, minlength=1)[told] <= _SHARED_BY_FEW
     objects = len(edges.node_type)
     holder = edges.source[attribute]
     few = np.bincount(holder[rare & ~edges.is_type(edges.target[attribute], "closure")], minlength=objects)

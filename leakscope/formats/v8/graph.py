@@ -10,7 +10,7 @@ from leakscope.formats.v8.identity import identity_facts
 from leakscope.formats.v8.members import Malformed, Meta
 from leakscope.formats.v8.names import Interned
 from leakscope.formats.v8.scripts import Scripts, frames_of, modules_of
-from leakscope.formats.v8.tables import Raw
+from leakscope.formats.v8.tables import Raw, distinct
 from leakscope.formats.v8.types import types_of
 from leakscope.formats.v8.values import V8Values
 from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Int64s, Labels, Roots
@@ -33,9 +33,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
     number = np.full(len(synthetic), -1, dtype=np.int32)
     number[order] = np.arange(len(order), dtype=np.int32)
     names = Interned(raw.texts)
-    first, position = _rows(raw.first_edge, order)
-    inside = number[raw.edge_to[position]] >= 0
-    edges = map_edges(raw, meta, number, order, _kept(first, inside), position[inside], names)
+    edges = map_edges(raw, meta, number, order, names)
     scripts = Scripts(edges, raw.node_name[order], names)
     types, type_row = types_of(raw, meta, order, scripts, names)
     native = [row for row, name in enumerate(types.name) if name == "system / NativeContext"]
@@ -88,23 +86,6 @@ def _by_id(raw: Raw, synthetic: npt.NDArray[np.bool_]) -> tuple[Int32s, Addresse
     return others[by_id].astype(np.int32), ids[by_id]
 
 
-def _rows(first: Int64s, order: Int32s) -> tuple[Int64s, Int64s]:
-    """The rows of a sparse matrix in another order: where each begins, and its entries' old positions."""
-    counts = np.diff(first)[order]
-    start = np.zeros(len(order) + 1, dtype=np.int64)
-    np.cumsum(counts, out=start[1:])
-    position = np.arange(int(start[-1]), dtype=np.int64)
-    position += np.repeat(first[order] - start[:-1], counts)
-    return start, position
-
-
-def _kept(first: Int64s, mask: npt.NDArray[np.bool_]) -> Int64s:
-    """Where rows begin once only the entries of ``mask`` are left."""
-    before = np.zeros(len(mask) + 1, dtype=np.int64)
-    np.cumsum(mask, out=before[1:])
-    return before[first]
-
-
 def _roots(
     raw: Raw,
     meta: Meta,
@@ -116,43 +97,34 @@ def _roots(
     """What synthetic nodes refer to strongly, by the way to them: ``(GC roots) / (Global handles)``; and modules."""
     weak = meta.edge_types.index("weak") if "weak" in meta.edge_types else -1
     way = {0: ""}
-    node: list[int] = []
-    name: list[int] = []
-    origin: list[int] = []
-    seen: set[tuple[int, int]] = set()
+    node, name, origin = ([column] for column in modules)
     pending = [0] if len(synthetic) and synthetic[0] else []
     while pending:
         holder = pending.pop()
-        positions = range(int(raw.first_edge[holder]), int(raw.first_edge[holder + 1]))
-        for position in positions:
-            target = int(raw.edge_to[position])
-            if int(raw.edge_type[position]) == weak:
-                continue
-            own = raw.texts.text(int(raw.node_name[target])) if holder == 0 or synthetic[target] else ""
-            if synthetic[target]:
-                if target not in way:
-                    way[target] = f"{way[holder]} / {own}" if way[holder] else own
-                    pending.append(target)
-                continue
-            called = names.add(own if holder == 0 else way[holder])
-            if (int(number[target]), called) not in seen:
-                seen.add((int(number[target]), called))
-                node.append(int(number[target]))
-                name.append(called)
-                # What the program itself calls global is a name in the user's code.
-                origin.append(Origin.USER if holder == 0 else Origin.INTERPRETER)
-    module_node, module_name, module_origin = modules
-    return Roots(
-        node=np.concatenate([module_node, np.array(node, dtype=np.int32)]),
-        kind=np.repeat(np.array([Root.MODULE, Root.NAMED], np.uint8), [len(module_node), len(node)]),
-        name=np.concatenate([module_name, np.array(name, dtype=np.int32)]),
-        origin=np.concatenate([module_origin, np.array(origin, dtype=np.uint8)]),
-    )
+        row = slice(int(raw.first_edge[holder]), int(raw.first_edge[holder + 1]))
+        held = np.unique(raw.edge_to[row][raw.edge_type[row] != weak])
+        for further in held[synthetic[held]].tolist():
+            if further not in way:
+                own = raw.texts.text(int(raw.node_name[further]))
+                way[further] = f"{way[holder]} / {own}" if way[holder] else own
+                pending.append(further)
+        held = held[~synthetic[held]]
+        node.append(number[held])
+        if holder == 0:
+            # What the program itself calls global is a name in the user's code.
+            name.append(names.of_texts(raw.node_name[held]))
+            origin.append(np.full(len(held), int(Origin.USER), dtype=np.uint8))
+        else:
+            name.append(np.full(len(held), names.add(way[holder]), dtype=np.int32))
+            origin.append(np.full(len(held), int(Origin.INTERPRETER), dtype=np.uint8))
+    kind = np.full(sum(map(len, node)), int(Root.NAMED), dtype=np.uint8)
+    kind[: len(node[0])] = Root.MODULE
+    return Roots(np.concatenate(node), kind, np.concatenate(name), np.concatenate(origin))
 
 
 def _labels(raw: Raw, order: Int32s, edges: Mapped, names: Interned) -> Labels:
     """Texts that are keys of maps, masked."""
-    keys = np.unique(edges.label[edges.kind == Ref.KEY])
+    keys, _ = distinct(edges.label[edges.kind == Ref.KEY], len(order))
     keys = keys[edges.is_type(keys, "string")]
     masks = raw.texts.masks(raw.node_name[order[keys]])
     return Labels(keys.astype(np.int32), names.add_all([f"#{mask:012x}" for mask in masks.tolist()]))

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from leakscope.formats.v8.tables import Texts
+from leakscope.formats.v8.tables import Texts, distinct
 from leakscope.graph.heap import Int32s
 
 _LONGEST = 200
@@ -42,7 +42,7 @@ class Interned:
 
     def of_texts(self, numbers: Int32s, masked: bool = False) -> Int32s:
         """By entry: the name of a text of the file. ``masked``: what looks like data is hidden."""
-        used, where = np.unique(numbers, return_inverse=True)
+        used, where = distinct(numbers, len(self.texts))
         texts = self.texts.all_of(used.tolist())
         return self.add_all(map(_hidden, texts) if masked else texts)[where].astype(np.int32)
 

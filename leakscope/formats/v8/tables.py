@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.formats.v8.members import Malformed, Members
+from leakscope.formats.v8.members import Malformed, Members, Meta
 from leakscope.graph.heap import Addresses, Int8s, Int32s, Int64s
 from leakscope.kernels import v8
 
@@ -87,8 +87,8 @@ def read_tables(data: mmap.mmap, members: Members, progress: Progress | None = N
     tell("nodes", 0.0)
     fields = meta.node_fields
     node = _columns(view, members.span("nodes"), len(fields), meta.nodes, "nodes", {
-        fields.index("type"): np.uint8, fields.index("name"): np.int32, fields.index("id"): np.int64,
-        fields.index("self_size"): np.int64, fields.index("edge_count"): np.int32,
+        fields.index("type"): (np.uint8, 1), fields.index("name"): (np.int32, 1), fields.index("id"): (np.int64, 1),
+        fields.index("self_size"): (np.int64, 1), fields.index("edge_count"): (np.int32, 1),
     })  # fmt: skip
     counts = node[fields.index("edge_count")]
     first = np.zeros(meta.nodes + 1, dtype=np.int64)
@@ -98,7 +98,8 @@ def read_tables(data: mmap.mmap, members: Members, progress: Progress | None = N
     tell("edges", 0.3)
     names = meta.edge_fields
     edge = _columns(view, members.span("edges"), len(names), meta.edges, "edges", {
-        names.index("type"): np.uint8, names.index("name_or_index"): np.int32, names.index("to_node"): np.int64,
+        names.index("type"): (np.uint8, 1), names.index("name_or_index"): (np.int32, 1),
+        names.index("to_node"): (np.int32, len(fields)),
     })  # fmt: skip
     tell("texts", 0.8)
     start, stop = members.span("strings")
@@ -109,20 +110,20 @@ def read_tables(data: mmap.mmap, members: Members, progress: Progress | None = N
     raw = Raw(
         node[fields.index("type")], node[fields.index("name")], node[fields.index("id")],
         node[fields.index("self_size")], first, edge[names.index("type")], edge[names.index("name_or_index")],
-        _numbers_of(edge[names.index("to_node")], len(fields), meta.nodes), located, line, Texts(view, begin, end),
+        edge[names.index("to_node")], located, line, Texts(view, begin, end),
     )  # fmt: skip
     _check(raw, members)
     return raw
 
 
 def _columns(
-    view: Bytes, span: tuple[int, int], width: int, rows: int, name: str, taken: dict[int, type[np.integer]]
+    view: Bytes, span: tuple[int, int], width: int, rows: int, name: str, taken: dict[int, tuple[type[np.integer], int]]
 ) -> dict[int, npt.NDArray[Any]]:
-    """Some columns of a table of numbers with ``width`` columns, by their place."""
+    """Some columns of a table of numbers with ``width`` columns, by their place, each divided by what it counts in."""
     start, stop = span
     if rows * (2 * width) > stop - start + 1:
         raise Malformed(f"{stop - start:,} bytes of {name} cannot hold the {rows:,} rows that are promised")
-    columns = {place: np.empty(rows, dtype=kind) for place, kind in taken.items()}
+    columns = {place: np.empty(rows, dtype=kind) for place, (kind, _) in taken.items()}
     room = np.empty(_CHUNK_ROWS * width, dtype=np.int64)
     at = row = 0
     position = start
@@ -137,7 +138,7 @@ def _columns(
         at = row + count // width
         table = room[:count].reshape(-1, width)
         for place, column in columns.items():
-            part = table[:, place]
+            part = _divided(table[:, place], taken[place][1])
             if part.max() > np.iinfo(column.dtype).max:
                 raise Malformed(f"a number of {name} is too large: {int(part.max()):,}")
             column[row:at] = part
@@ -165,28 +166,52 @@ def _locations(view: Bytes, members: Members, node_width: int) -> tuple[Int32s, 
     return node, line[first]
 
 
-def _numbers_of(offsets: npt.NDArray[np.integer], width: int, nodes: int) -> Int32s:
+def _numbers_of(offsets: Int64s, width: int, nodes: int) -> Int32s:
     """Node numbers from offsets into the flat table."""
-    numbers, rest = np.divmod(offsets, width)
-    if len(numbers) and (rest.any() or numbers.max() >= nodes):
-        raise Malformed("an edge or a location leads to no node")
-    result: Int32s = numbers.astype(np.int32)
-    return result
+    numbers = _divided(offsets, width)
+    if len(numbers) and numbers.max() >= nodes:
+        raise Malformed("a location leads to no node")
+    return numbers.astype(np.int32)
+
+
+def _divided(offsets: Int64s, by: int) -> Int64s:
+    """Numbers from offsets into a flat table."""
+    if by == 1:
+        return offsets
+    numbers = offsets // by
+    if (numbers * by != offsets).any():
+        raise Malformed("an edge or a location leads into the middle of a node")
+    return numbers
 
 
 def _check(raw: Raw, members: Members) -> None:
     meta = members.meta
-    in_text = ~np.isin(raw.edge_type, _by_position(meta.edge_types))
+    in_text = named_edges(raw, meta)
     for values, end, what in (
         (raw.node_type, len(meta.node_types), "a node's type"),
         (raw.node_name, len(raw.texts), "a node's name"),
         (raw.edge_type, len(meta.edge_types), "an edge's type"),
+        (raw.edge_to, meta.nodes, "an edge's end"),
         (raw.edge_name[in_text], len(raw.texts), "an edge's name"),
     ):
         if len(values) and int(values.max()) >= end:
             raise Malformed(f"{what} is number {int(values.max()):,} of {end:,}")
 
 
-def _by_position(edge_types: Sequence[str]) -> list[int]:
-    """Types of edges whose name is a number: ``element`` and ``hidden``."""
-    return [number for number, name in enumerate(edge_types) if name in ("element", "hidden")]
+def named_edges(raw: Raw, meta: Meta) -> npt.NDArray[np.bool_]:
+    """By edge: whether its name is a text; of ``element`` and ``hidden`` it is a number."""
+    table = np.array([name not in ("element", "hidden") for name in meta.edge_types] or [False], dtype=np.bool_)
+    return table[raw.edge_type]
+
+
+def distinct(numbers: npt.NDArray[np.integer], end: int) -> tuple[Int64s, Int32s]:
+    """``(used, where)``: the different ones of ``numbers``, all of 0..end - 1, ascending, and of each its place there.
+
+    What ``np.unique`` says, without sorting.
+    """
+    seen = np.zeros(end, dtype=np.bool_)
+    seen[numbers] = True
+    used = np.flatnonzero(seen)
+    place = np.empty(end, dtype=np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    return used, place[numbers]

@@ -7,7 +7,7 @@ import numpy as np
 from leakscope.formats.v8.members import Meta
 from leakscope.formats.v8.names import Interned
 from leakscope.formats.v8.scripts import Scripts
-from leakscope.formats.v8.tables import Raw
+from leakscope.formats.v8.tables import Raw, distinct
 from leakscope.graph.heap import Int32s, Types
 from leakscope.graph.kinds import Origin
 
@@ -18,6 +18,8 @@ _FOLDED = {
 }  # fmt: skip
 """What types of nodes are called that are named alike whatever they hold; others stand in parentheses."""
 _LONGEST = 200
+_FIRST_NAME = 256
+"""Keys of types: below are those of V8, from here on the names of constructors."""
 
 
 def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Interned) -> tuple[Types, Int32s]:
@@ -25,30 +27,32 @@ def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Inter
     node_type, node_name = raw.node_type[order], raw.node_name[order].astype(np.int64)
     wanted = [at for at, name in enumerate(meta.node_types) if name in _BY_CONSTRUCTOR]
     named = np.isin(node_type, wanted)
-    keys = np.where(named, node_name, -1 - node_type.astype(np.int64))
-    used, sample, row = np.unique(keys, return_index=True, return_inverse=True)
+    keys = np.where(named, node_name + _FIRST_NAME, node_type.astype(np.int64))
+    used, row = distinct(keys, len(raw.texts) + _FIRST_NAME)
+    sample = np.empty(len(used), dtype=np.int32)
+    sample[row[::-1]] = np.arange(len(keys) - 1, -1, -1, dtype=np.int32)
     called = [_called(raw, meta, int(key)) for key in used]
-    distinct = {name: at for at, name in enumerate(dict.fromkeys(called))}
-    of_key = np.array([distinct[name] for name in called], dtype=np.int32)
-    origin = np.full(len(distinct), int(Origin.INTERPRETER), dtype=np.uint8)
-    constructed = used >= 0
-    nodes = sample[constructed].astype(np.int32)
+    row_of = {name: at for at, name in enumerate(dict.fromkeys(called))}
+    of_key = np.array([row_of[name] for name in called], dtype=np.int32)
+    origin = np.full(len(row_of), int(Origin.INTERPRETER), dtype=np.uint8)
+    constructed = used >= _FIRST_NAME
+    nodes = sample[constructed]
     script = _scripts_of(scripts, nodes)
     origin[of_key[constructed]] = np.where(script >= 0, scripts.origins(script), np.uint8(Origin.INTERPRETER))
     types = Types(
-        name=list(distinct),
-        node=np.full(len(distinct), -1, dtype=np.int32),
-        base=np.full(len(distinct), -1, dtype=np.int32),
+        name=list(row_of),
+        node=np.full(len(row_of), -1, dtype=np.int32),
+        base=np.full(len(row_of), -1, dtype=np.int32),
         origin=origin,
     )
     return types, of_key[row].astype(np.int32)
 
 
 def _called(raw: Raw, meta: Meta, key: int) -> str:
-    if key < 0:
-        node_type = meta.node_types[-1 - key]
+    if key < _FIRST_NAME:
+        node_type = meta.node_types[key]
         return _FOLDED.get(node_type, f"({node_type})")
-    return raw.texts.text(key)[:_LONGEST] or "(object)"
+    return raw.texts.text(key - _FIRST_NAME)[:_LONGEST] or "(object)"
 
 
 def _scripts_of(scripts: Scripts, nodes: Int32s) -> Int32s:
