@@ -77,8 +77,8 @@ def compare(sources: list[str], limit: int = 20, pause: Pause | None = None) -> 
 
 def _in_order(sources: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
     """Files by the time of their capture, then the PID; and by source the facts of its capture."""
-    from leakscope.formats.leakscope_file import load_meta
-    from leakscope.graph.facts import number
+    from leakscope.cli.dumps import facts_of
+    from leakscope.graph.facts import moment
 
     if len(sources) < 2:
         raise UsageError(
@@ -88,8 +88,8 @@ def _in_order(sources: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
     pids = [source for source in sources if is_pid(source)]
     if len(pids) > 1:
         raise UsageError("only one of the sources can be a PID", "Take snapshots of the others first.")
-    facts = {source: load_meta(Path(source)).facts for source in files}
-    ordered = sorted(files, key=lambda source: number(facts[source], "captured_at") or 0.0)
+    facts = {source: facts_of(Path(source)) for source in files}
+    ordered = sorted(files, key=lambda source: moment(facts[source]))
     if ordered != files:
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")
     return [*ordered, *pids], [*(facts[file] for file in ordered), *(_facts_of(int(pid)) for pid in pids)]

@@ -138,7 +138,7 @@ def _series(
     elif pid is not None:
         yield of_process(pid, work, progress_line, rules), []
     else:
-        yield of_files(files)
+        yield of_files(files, rules)
 
 
 def _verdict(

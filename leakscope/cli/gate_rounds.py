@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakscope.cli.source import capture_graph
+from leakscope.cli.dumps import is_dump
+from leakscope.cli.source import capture_graph, open_graph
 from leakscope.errors import AttachError, NoRightsError, TargetGoneError, UnsupportedTargetError, UsageError
 
 if TYPE_CHECKING:
@@ -43,12 +44,11 @@ class Work:
     step_limit_s: float
 
 
-def of_files(files: Sequence[Path]) -> tuple[list[Series], list[str]]:
+def of_files(files: Sequence[Path], rules: Sequence[Path] = ()) -> tuple[list[Series], list[str]]:
     """One series for each process that the files are of, in the order of their capture; and notes."""
-    from leakscope.formats.leakscope_file import load
     from leakscope.graph.facts import moment, number, one_process
 
-    graphs = [(load(file), str(file)) for file in files]
+    graphs = [(open_graph(str(file), rules=rules if is_dump(file) else None), str(file)) for file in files]
     ordered = sorted(graphs, key=lambda each: moment(each[0].facts))
     in_order = [name for _, name in ordered] == [name for _, name in graphs]
     notes = [] if in_order else ["the snapshots were put in the order of their capture"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli.dumps import dump_sessions, is_dump
 from leakscope.cli.options import JsonOption, NoColorOption, RulesOption
 from leakscope.cli.output import emit, emit_json, screen
 from leakscope.cli.source import capture_sessions, is_pid, open_graph
@@ -53,6 +54,9 @@ def ask(source: str | None, files: list[Path]) -> RuleReport:
     from leakscope.analysis import rule_report
     from leakscope.sessions.load import load_rules
 
+    if source is not None and is_dump(source):
+        ruleset = load_rules(files)
+        return rule_report.checked(ruleset, dump_sessions(Path(source), ruleset)[1])
     if source is not None and not is_pid(source):
         return rule_report.recorded(open_graph(source, rules=files))
     ruleset = load_rules(files)

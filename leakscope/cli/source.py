@@ -1,4 +1,4 @@
-"""SOURCE on a command line -> ``HeapGraph``: a PID is captured and asked for sessions, anything else is a file."""
+"""SOURCE on a command line -> ``HeapGraph``: a PID or another runtime's dump is asked for sessions, a snapshot has them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ def open_graph(
     source: str, pause: Pause | None = None, reveal: bool = False, rules: Sequence[Path] | None = None
 ) -> HeapGraph:
     """The heap behind ``source``; raises ``AttachError``, ``InputError`` or ``UsageError``."""
+    from leakscope.cli.dumps import is_dump, open_dump
+
     if is_pid(source):
         return capture_graph(int(source), pause, reveal, rules)
+    if pause is None and is_dump(source):
+        return open_dump(Path(source), reveal, rules)
     for option in _live_only(pause, reveal, rules):
         raise UsageError(
             f"{option} goes with a PID; {source} is a file and stays as it was taken",

@@ -11,6 +11,7 @@ import typer
 
 from leakscope.cli import profiles
 from leakscope.cli.durations import duration
+from leakscope.cli.dumps import is_dump
 from leakscope.cli.options import JsonOption, NoColorOption, Pause, PauseOption, RulesOption
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
 from leakscope.cli.source import capture_graph, is_pid, open_graph, rules_told
@@ -89,9 +90,10 @@ def _opened(sources: list[str], pause: Pause | None, rules: list[Path] | None) -
     pids = [source for source in sources if is_pid(source)]
     if len(pids) > 1:
         raise UsageError("only one of the sources can be a PID", "Take snapshots first: leakscope snapshot PID.")
-    if not pids and (pause is not None or rules):
+    dumps = [file for file in files if is_dump(file)]
+    if (not pids and pause is not None) or (not pids and not dumps and rules):
         raise UsageError("--pause and --rules go with a PID", "Files stay as they were taken.")
-    graphs = [open_graph(file) for file in files]
+    graphs = [open_graph(file, rules=rules if file in dumps else None) for file in files]
     ordered = sorted(graphs, key=lambda graph: moment(graph.facts))
     if any(one is not other for one, other in zip(graphs, ordered, strict=True)):
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")

@@ -24,6 +24,8 @@ TIMES = (Value.INT, Value.FLOAT, Value.AWARE, Value.NAIVE)
 SLACK_S = 1.0
 AHEAD_S = 10 * 365 * 86400.0
 """How far in the future something may expire."""
+EARLIEST = 946684800.0
+"""The year 2000: no process that is read began before."""
 LONGEST_TTL_S = 100 * 365 * 86400.0
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 MONOTONIC = ("monotonic", "loop", "perf")
@@ -70,7 +72,7 @@ class Clock:
         """Enter the one plausible reading of the entries ``of_kind``."""
         if self.now is None or not of_kind.any():
             return
-        earliest = -np.inf if self.started is None else self.started - SLACK_S
+        earliest = EARLIEST if self.started is None else self.started - SLACK_S
         latest = self.now + SLACK_S + ahead
         lowest, highest = np.full(len(of_kind), np.inf), np.full(len(of_kind), -np.inf)
         for reading in readings:

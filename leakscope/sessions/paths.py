@@ -10,7 +10,7 @@ import numpy.typing as npt
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Ref
 from leakscope.graph.names import NAMED
-from leakscope.graph.values import Value, Values, ValueSource
+from leakscope.graph.values import PlainFields, Value, Values, ValueSource
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.fields import follow, follow_index, follow_key, follow_kind, keys_of
 from leakscope.sessions.lineage import Lineage
@@ -30,6 +30,7 @@ class Heap:
         self.edges = Edges(graph.first_ref, graph.target, graph.kind, list(Ref))
         self.lineage = Lineage(graph)
         self._defaults: dict[int, Int32s] = {}
+        self._plain = source if isinstance(source, PlainFields) else None
 
     @cached_property
     def name_number(self) -> dict[str, int]:
@@ -38,6 +39,7 @@ class Heap:
 
     def is_a(self, nodes: Int32s, class_name: str) -> Bools:
         """Whether each node's class is, or derives from, the one of that full name; false for node -1."""
+        nodes = self.objects(nodes)
         there = np.flatnonzero(nodes >= 0)
         result = np.zeros(len(nodes), dtype=np.bool_)
         of_class = self.lineage.below(class_name)
@@ -68,8 +70,13 @@ class Heap:
             found[there] = self.source.same_text(nodes[there], wanted)
         return found
 
+    def objects(self, nodes: Int32s) -> Int32s:
+        """By node: itself, -1 if it is a number in another object."""
+        return np.where(nodes < self.graph.objects, nodes, np.int32(-1)) if self._plain is not None else nodes
+
     def step(self, nodes: Int32s, step: Step) -> Int32s:
         """By node: where one step leads, -1 for nowhere."""
+        nodes = self.objects(nodes)
         if isinstance(step, Name):
             return self._attribute(nodes, step.text)
         if isinstance(step, Key):
@@ -80,11 +87,18 @@ class Heap:
 
     def referents(self, nodes: Int32s) -> Int32s:
         """What weak references refer to, -1 once it is gone."""
-        found = follow_kind(self.edges, self.graph.label, nodes, Ref.WEAK)
+        found = follow_kind(self.edges, self.graph.label, self.objects(nodes), Ref.WEAK)
         gone = self.values(found).kind == Value.NONE
         return np.where(gone, np.int32(-1), found)
 
     def _attribute(self, nodes: Int32s, name: str) -> Int32s:
+        found = self._referred(nodes, name)
+        lacking = np.flatnonzero((found < 0) & (nodes >= 0))
+        if self._plain is not None and len(lacking):
+            found[lacking] = self._plain.plain_fields(nodes[lacking], name)
+        return found
+
+    def _referred(self, nodes: Int32s, name: str) -> Int32s:
         number = self.name_number.get(name)
         if number is None:
             return np.full(len(nodes), -1, dtype=np.int32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from leakscope.graph.facts import language
 from leakscope.graph.heap import HeapGraph, Int32s, Sessions
 from leakscope.graph.values import ValueSource
 from leakscope.sessions.clock import Clock
@@ -14,7 +15,7 @@ from leakscope.sessions.conditions import parse_condition
 from leakscope.sessions.evaluation import holds
 from leakscope.sessions.expected import mark_expected
 from leakscope.sessions.facts import NO_SESSIONS, Names, Reader
-from leakscope.sessions.load import RuleSet
+from leakscope.sessions.load import RuleSet, rules_for
 from leakscope.sessions.matching import Matcher
 from leakscope.sessions.paths import Heap, Objects
 from leakscope.sessions.pools import Lending
@@ -52,12 +53,13 @@ def read_sessions(
     reveal: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Sessions, list[RuleUse]]:
-    """All sessions of ``graph``, and what came of each rule, in the order of the rules. Garbage is included.
+    """All sessions of ``graph``, and what came of each rule for its runtime, in their order. Garbage is included.
 
     ``graph.names`` grows by the names that the table needs, and ``graph.facts`` gets ``expected`` where the
     process uses ``expect_gone`` (see ``mark_expected``), and ``pools`` where it has some (see ``Lending``);
     nothing else of ``graph`` changes. With ``reveal`` ids are kept as they are.
     """
+    ruleset = rules_for(ruleset, language(graph.facts))
     heap = Heap(graph, values)
     names = Names(heap, reveal)
     matcher = Matcher(heap, ruleset.rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,7 +19,9 @@ Progress = Callable[[str, float], None]
 _RETAKE = "Take it again: jcmd PID GC.heap_dump FILE, with room for the whole heap on the disk."
 
 
-def load(file: BinaryIO, path: Path, progress: Progress | None = None, reveal: bool = False) -> tuple[HeapGraph, JvmValues]:
+def load(
+    file: BinaryIO, path: Path, progress: Progress | None = None, reveal: bool = False
+) -> tuple[HeapGraph, JvmValues]:
     """The heap in ``file``, which is open and holds a dump as it is; ``path`` is what messages call it.
 
     InputError if it is damaged. Memory is bounded by the file's size.
@@ -33,10 +35,10 @@ def load(file: BinaryIO, path: Path, progress: Progress | None = None, reveal: b
         raise InputError(f"{path} is no intact heap dump of a JVM: {error}", _RETAKE) from None
 
 
-def facts(file: BinaryIO, path: Path) -> dict[str, object]:
+def facts(beginning: bytes, path: Path) -> dict[str, Any]:
     """What the beginning of a dump says of its capture. InputError if it is none."""
-    beginning = np.frombuffer(file.read(64), dtype=np.uint8)
     try:
-        return {"runtime": "jvm", "captured_at": read_header(beginning).captured_at, "pid": None}
+        header = read_header(np.frombuffer(beginning, dtype=np.uint8))
+        return {"runtime": "jvm", "captured_at": header.captured_at, "pid": None}
     except Malformed as error:
         raise InputError(f"{path} is no intact heap dump of a JVM: {error}", _RETAKE) from None
