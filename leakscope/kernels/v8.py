@@ -129,6 +129,56 @@ def mask_texts(data, begins, ends):
     return masks
 
 
+def mask_ropes(data, begins, ends, firsts, seconds, ropes):
+    """As ``mask_texts``, of texts in pieces: of each node in ``ropes`` (int32).
+
+    By node: ``begins`` and ``ends`` of a text, -1 for others; the pieces of a rope, ``firsts`` and ``seconds`` (int32),
+    -1 for others. All ones also for what has hundreds of pieces, lacks one, or has a long one.
+    """
+    byte: cython.const[cython.uchar][::1] = data
+    begin: cython.longlong[::1] = begins
+    last: cython.longlong[::1] = ends
+    first: cython.int[::1] = firsts
+    second: cython.int[::1] = seconds
+    rope: cython.int[::1] = ropes
+    masks = np.full(len(ropes), 0xFFFFFFFFFFFFFFFF, dtype=np.uint64)
+    out: cython.ulonglong[::1] = masks
+    room = np.empty(258, dtype=np.int32)
+    pending: cython.int[::1] = room
+    hash: Blake2b = Blake2b()
+    i: cython.Py_ssize_t
+    at: cython.longlong
+    count: cython.int
+    pieces: cython.int
+    node: cython.int
+    with cython.nogil:
+        for i in range(rope.shape[0]):
+            hash.begin()
+            pending[0] = rope[i]
+            count = 1
+            pieces = 0
+            while 0 < count < 257 and pieces < 512:
+                count -= 1
+                pieces += 1
+                node = pending[count]
+                if node >= 0 and first[node] >= 0:
+                    pending[count] = second[node]
+                    pending[count + 1] = first[node]
+                    count += 2
+                    continue
+                if node < 0 or begin[node] < 0 or last[node] - begin[node] > 65536:
+                    count = 257
+                    break
+                for at in range(begin[node], last[node]):
+                    if byte[at] == 92:
+                        count = 257
+                        break
+                    hash.add(byte[at])
+            if count == 0:
+                out[i] = hash.end()
+    return masks
+
+
 def whole_numbers(data, begins, ends):
     """The number that each text is (int32), -1 where it is none, or has more than nine digits."""
     byte: cython.const[cython.uchar][::1] = data

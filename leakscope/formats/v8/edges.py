@@ -53,7 +53,7 @@ class Mapped:
 
 def map_edges(raw: Raw, meta: Meta, number: Int32s, order: Int32s, names: Interned) -> Mapped:
     """References of the nodes in ``order`` to each other; ``number``: by old node the new, -1 for what is left out."""
-    table = np.array([_KINDS.get(name, Ref.INTERNAL) for name in meta.edge_types] or [0], dtype=np.uint8)
+    table = np.array([_KINDS.get(name, Ref.INTERNAL) for name in meta.edge_types] or [Ref.INTERNAL], dtype=np.uint8)
     first, target, kind, told = v8.rows(raw.first_edge, order, number, table[raw.edge_type], raw.edge_name, raw.edge_to)
     edges = Mapped(
         first=first,

@@ -12,9 +12,10 @@ from leakscope.formats.v8.names import Interned
 from leakscope.formats.v8.scripts import Scripts, frames_of, modules_of
 from leakscope.formats.v8.tables import Raw, distinct
 from leakscope.formats.v8.types import types_of
-from leakscope.formats.v8.values import V8Values
-from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Int64s, Labels, Roots
+from leakscope.formats.v8.values import V8Values, Words, words_of
+from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Labels, Roots
 from leakscope.graph.kinds import Node, Origin, Ref, Root
+from leakscope.graph.values import UNKNOWN_MASK
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.traverse import reach
 
@@ -35,6 +36,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
     names = Interned(raw.texts)
     edges = map_edges(raw, meta, number, order, names)
     scripts = Scripts(edges, raw.node_name[order], names)
+    words = words_of(raw, scripts, raw.node_name[order])
     types, type_row = types_of(raw, meta, order, scripts, names)
     native = [row for row, name in enumerate(types.name) if name == "system / NativeContext"]
     modules = modules_of(scripts, np.flatnonzero(np.isin(type_row, native)).astype(np.int32))
@@ -51,13 +53,13 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
         kind=edges.kind,
         label=edges.label,
         types=types,
-        labels=_labels(raw, order, edges, names),
+        labels=_labels(words, edges, names),
         frames=frames_of(scripts, raw, number, raw.node_name[order], names),
         roots=roots,
         names=names.list,
         facts={**_facts(scripts, names), **identity_facts(raw, meta, order)},
     )
-    return graph, V8Values(graph, raw, order, meta)
+    return graph, V8Values(graph, words, edges.is_type(np.arange(len(order), dtype=np.int32), "number"))
 
 
 def _facts(scripts: Scripts, names: Interned) -> dict[str, object]:
@@ -122,9 +124,9 @@ def _roots(
     return Roots(np.concatenate(node), kind, np.concatenate(name), np.concatenate(origin))
 
 
-def _labels(raw: Raw, order: Int32s, edges: Mapped, names: Interned) -> Labels:
+def _labels(words: Words, edges: Mapped, names: Interned) -> Labels:
     """Texts that are keys of maps, masked."""
-    keys, _ = distinct(edges.label[edges.kind == Ref.KEY], len(order))
-    keys = keys[edges.is_type(keys, "string")]
-    masks = raw.texts.masks(raw.node_name[order[keys]])
-    return Labels(keys.astype(np.int32), names.add_all([f"#{mask:012x}" for mask in masks.tolist()]))
+    keys, _ = distinct(edges.label[edges.kind == Ref.KEY], len(words.name))
+    masks = words.masks(keys.astype(np.int32))
+    known = masks != UNKNOWN_MASK
+    return Labels(keys[known].astype(np.int32), names.add_all([f"#{mask:012x}" for mask in masks[known].tolist()]))

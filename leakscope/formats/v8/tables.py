@@ -53,9 +53,10 @@ class Texts:
     def __len__(self) -> int:
         return len(self.begin)
 
-    def text(self, number: int) -> str:
-        """One text; lone surrogates are replaced."""
-        raw = self.data[int(self.begin[number]) : int(self.end[number])].tobytes()
+    def text(self, number: int, longest: int = 1 << 20) -> str:
+        """The first bytes of one text; lone surrogates are replaced."""
+        begin, end = int(self.begin[number]), int(self.end[number])
+        raw = self.data[begin : min(end, begin + longest)].tobytes()
         if b"\\" not in raw:
             return raw.decode("utf-8", "replace")
         try:
@@ -72,11 +73,12 @@ class Texts:
         """48-bit BLAKE2b masks, as ``hashlib`` gives them for the UTF-8 text."""
         from hashlib import blake2b
 
-        masks = v8.mask_texts(self.data, self.begin[numbers], self.end[numbers])
+        used, where = np.unique(numbers, return_inverse=True)
+        masks = v8.mask_texts(self.data, self.begin[used], self.end[used])
         for at in np.flatnonzero(masks == np.uint64(0xFFFF_FFFF_FFFF_FFFF)).tolist():
-            text = self.text(int(numbers[at])).encode()
+            text = self.text(int(used[at])).encode()
             masks[at] = int.from_bytes(blake2b(text, digest_size=6).digest(), "big")
-        return masks
+        return masks[where]
 
 
 def read_tables(data: mmap.mmap, members: Members, progress: Progress | None = None) -> Raw:
