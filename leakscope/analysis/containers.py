@@ -18,6 +18,16 @@ from leakscope.graph.navigation import references_of, rows_of
 VALUES = (Ref.KEY, Ref.INDEX, Ref.ITEM)
 """References that make something an element of a container."""
 ELEMENTS = (*VALUES, Ref.DICT_KEY)
+_UTIL, _CONCURRENT = "java.util.", "java.util.concurrent."
+OF_JAVA = frozenset({
+    *(_UTIL + name for name in ("HashMap", "LinkedHashMap", "Hashtable", "WeakHashMap", "IdentityHashMap", "TreeMap",
+      "HashSet", "LinkedHashSet", "TreeSet", "ArrayList", "Vector", "Stack", "LinkedList", "ArrayDeque",
+      "PriorityQueue", "EnumMap")),
+    *(_CONCURRENT + name for name in ("ConcurrentHashMap", "CopyOnWriteArrayList", "LinkedBlockingQueue",
+      "LinkedBlockingDeque", "ArrayBlockingQueue", "PriorityBlockingQueue", "ConcurrentLinkedQueue",
+      "ConcurrentLinkedDeque")),
+})  # fmt: skip
+"""Collections of the JDK that have elements in a heap read from a dump."""
 _FARTHEST = 64
 _FIXED = frozenset({"tuple", "frozenset", "functools._HashedSeq"})
 

@@ -53,28 +53,44 @@ PARTS = (
 """Globs of classes whose objects belong to somebody. So do all builtin types (names without a dot)."""
 
 
-_OF_V8 = {
+_BY_ORIGIN = {
     Origin.USER: Rank.OWN, Origin.THIRD_PARTY: Rank.LIBRARY, Origin.STDLIB: Rank.STDLIB, Origin.INTERPRETER: Rank.PART,
 }  # fmt: skip
-"""JavaScript's classes have no module in their names; whose they are, the scripts of their constructors say."""
+"""JavaScript's classes have no module in their names, Java's may have none: origins say whose they are."""
+_CARRIERS_OF_JAVA = (
+    "*$$Lambda", "java.lang.Thread", "java.lang.ref.*", "java.util.Timer*", "java.util.concurrent.*Future*",
+    "java.util.concurrent.ThreadPoolExecutor$*", "java.util.concurrent.ScheduledThreadPoolExecutor$*",
+)  # fmt: skip
+_PARTS_OF_JAVA = (
+    "*[]", "frame", "[?]", "java.lang.*", "java.util.*", "java.time.*", "java.math.*", "java.net.UR*", "java.text.*",
+    "java.io.*", "java.nio.*", "java.security.*", "jdk.internal.*", "sun.*", "javax.security.*", "scala.collection.*",
+    "kotlin.Pair", "kotlin.Lazy*", "*$Entry", "*$Node",
+)  # fmt: skip
 _CARRIERS_OF_V8 = ("Promise", "Timeout", "Immediate", "TimersList", "*Error", "AsyncResource", "BoundFunctionObject")
 
 
 def class_ranks(graph: HeapGraph) -> Int8s:
     """``Rank`` by type; whether one is a session is not known by type but by object (``session_ranks``)."""
-    exceptions = with_subclasses(graph, named(graph, "BaseException"))
-    of_v8 = language(graph.facts) == "javascript"
+    exceptions = with_subclasses(graph, named(graph, "BaseException") | named(graph, "java.lang.Throwable"))
+    rank = _RANKS.get(language(graph.facts), _rank)
     ranks = np.empty(len(graph.types.name), dtype=np.uint8)
     for row, name in enumerate(graph.types.name):
-        origin = int(graph.types.origin[row])
-        ranks[row] = Rank.CARRIER if exceptions[row] else _rank_of_v8(name, origin) if of_v8 else _rank(name, origin)
+        ranks[row] = Rank.CARRIER if exceptions[row] else rank(name, int(graph.types.origin[row]))
     return ranks
 
 
 def _rank_of_v8(name: str, origin: int) -> Rank:
     if any(fnmatchcase(name, glob) for glob in _CARRIERS_OF_V8):
         return Rank.CARRIER
-    return _OF_V8[Origin(origin)]
+    return _BY_ORIGIN[Origin(origin)]
+
+
+def _rank_of_java(name: str, origin: int) -> Rank:
+    if any(fnmatchcase(name, glob) for glob in _CARRIERS_OF_JAVA):
+        return Rank.CARRIER
+    if any(fnmatchcase(name, glob) for glob in _PARTS_OF_JAVA):
+        return Rank.PART
+    return _BY_ORIGIN[Origin(origin)]
 
 
 def _rank(name: str, origin: int) -> Rank:
@@ -85,6 +101,9 @@ def _rank(name: str, origin: int) -> Rank:
     if "." not in name or any(fnmatchcase(name, glob) for glob in PARTS):
         return Rank.PART
     return Rank.LIBRARY if origin == Origin.THIRD_PARTY else Rank.STDLIB
+
+
+_RANKS = {"javascript": _rank_of_v8, "java": _rank_of_java}
 
 
 def healthy_mask(graph: HeapGraph) -> Bools:

@@ -25,6 +25,10 @@ _BY_TYPE: tuple[tuple[str, str], ...] = (
     *((glob, "timer") for glob in ("Timeout", "Immediate")),
     ("Promise", "pending task"),
     ("function", "closure"),
+    *((glob, "timer") for glob in ("java.util.TimerTask*", "*$ScheduledFutureTask", "java.util.TaskQueue")),
+    ("java.util.concurrent.FutureTask", "executor queue"),
+    ("java.util.concurrent.CompletableFuture*", "pending task"),
+    *((glob, "listener list") for glob in ("*$$Lambda", "*Listener", "*EventHandler")),
 )
 """Globs over the class of a step behind the container: the first that is found says the kind."""
 
@@ -33,12 +37,16 @@ _BY_OWNER: tuple[tuple[str, str], ...] = (
     ("*_thread._local*", "thread local"),
     ("sqlalchemy.pool.*", "connection pool"),
     ("*Pool", "connection pool"),
+    ("java.lang.ThreadLocal$ThreadLocalMap", "thread local"),
+    ("java.util.concurrent.*Executor$*", "executor queue"),
+    ("*ClassLoader", "class loader"),
 )
 """The same over the classes of all steps: whose container it is."""
 
 _CARRIES = ("method", "function", "functools.partial*", "*.Task", "*.Future", "*coroutine", "*generator", "traceback",
             "frame", "concurrent.futures.*._WorkItem", "weakref.finalize*", "Context", "*contextvars.Context",
             "asyncio.events.*Handle", "cell", "tuple", "Promise", "Timeout", "Immediate",
+            "*$$Lambda", "java.util.concurrent.*Future*", "java.lang.Thread",
             "*Error", "*Exception")  # fmt: skip
 """What stands between the holder and what it holds."""
 

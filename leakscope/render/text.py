@@ -69,7 +69,7 @@ def snapshot(facts: Snapshot, screen: Screen) -> str:
     pause, copied = units.milliseconds(facts.pause_ms), units.size(facts.copied_bytes)
     garbage = f"{units.count(facts.garbage_objects)} objects, {units.size(facts.garbage_bytes)}"
     rows = [
-        ["target", f"PID {facts.pid}, {facts.runtime} {facts.version}"],
+        ["target", f"{'' if facts.pid is None else f'PID {facts.pid}, '}{facts.runtime} {facts.version}"],
         ["pause", f"{pause} ({copied} copied, strategy {facts.strategy})"],
         ["heap", f"{units.count(facts.objects)} objects, {units.count(facts.references)} references"],
         ["sessions", f"{units.count(facts.sessions)} alive"],

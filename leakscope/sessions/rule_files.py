@@ -33,7 +33,7 @@ LENDS = ("taken", "idle", "limit")
 FIELD_KEYS = {"clock": CLOCKS, "unit": UNITS, "zone": ZONES}
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.:-]{0,63}", re.ASCII)
-_GLOB = re.compile(r"(?:[\w.<>*?-]|\[!?[^\[\]]+\])+")
+_GLOB = re.compile(r"(?:[\w.<>*?$-]|\[!?[^\[\]]+\])+")
 _REGISTRY = re.compile(r"([\w.]+):(.+)")
 
 

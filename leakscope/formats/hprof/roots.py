@@ -156,7 +156,7 @@ def rows_of_classes(classes: Classes, nodes: Int32s) -> Int32s:
 
 def locals_of(names: Names, held: Held, objects: int) -> tuple[Int32s, Int32s, Int32s]:
     """``(holder, target, label)`` of what frames hold, ascending by holder; a dump does not say a local's name."""
-    label = np.full(len(held.of), names.add("local"), dtype=np.int32)
+    label = np.full(len(held.of), names.add(""), dtype=np.int32)
     return (held.of + np.int32(objects)).astype(np.int32), held.node, label
 
 
