@@ -91,7 +91,7 @@ def _name_internals(raw: Raw, edges: Mapped, names: Interned) -> None:
     # The key keeps the value alive; the table, which has the same name for it, does not.
     weak = edges.is_type(edges.source[internal], "array") & half
     edges.kind[internal[weak]] = Ref.WEAK
-    edges.label[internal[half & ~weak]] = names.add("WeakMap value")
+    edges.label[internal[half & ~weak]] = names.add("<WeakMap value>")
 
 
 def _fold_contexts(edges: Mapped, plain: Int64s, names: Interned) -> None:

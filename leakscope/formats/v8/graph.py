@@ -9,12 +9,13 @@ from leakscope.formats.v8.edges import Mapped, map_edges
 from leakscope.formats.v8.identity import identity_facts
 from leakscope.formats.v8.members import Malformed, Meta
 from leakscope.formats.v8.names import Interned
+from leakscope.formats.v8.roots import roots_of
 from leakscope.formats.v8.scripts import Scripts, frames_of, modules_of
 from leakscope.formats.v8.tables import Raw, distinct
 from leakscope.formats.v8.types import types_of
 from leakscope.formats.v8.values import V8Values, Words, words_of
-from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Labels, Roots
-from leakscope.graph.kinds import Node, Origin, Ref, Root
+from leakscope.graph.heap import Addresses, HeapGraph, Int32s, Labels
+from leakscope.graph.kinds import Node, Ref
 from leakscope.graph.values import UNKNOWN_MASK
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.traverse import reach
@@ -40,7 +41,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
     types, type_row = types_of(raw, meta, order, scripts, names)
     native = [row for row, name in enumerate(types.name) if name == "system / NativeContext"]
     modules = modules_of(scripts, np.flatnonzero(np.isin(type_row, native)).astype(np.int32))
-    roots = _roots(raw, meta, synthetic, number, modules, names)
+    roots = roots_of(raw, meta, synthetic, number, modules, edges, names)
     walk = Edges(edges.first, edges.target, edges.kind, _STRONG)
     garbage = reach(walk, np.unique(roots.node)) == 0
     graph = HeapGraph(
@@ -86,42 +87,6 @@ def _by_id(raw: Raw, synthetic: npt.NDArray[np.bool_]) -> tuple[Int32s, Addresse
         ids[by_id[twice]] += np.uint64(again << _ID_BITS)
         by_id = np.argsort(ids, kind="stable")
     return others[by_id].astype(np.int32), ids[by_id]
-
-
-def _roots(
-    raw: Raw,
-    meta: Meta,
-    synthetic: npt.NDArray[np.bool_],
-    number: Int32s,
-    modules: tuple[Int32s, Int32s, Int8s],
-    names: Interned,
-) -> Roots:
-    """What synthetic nodes refer to strongly, by the way to them: ``(GC roots) / (Global handles)``; and modules."""
-    weak = meta.edge_types.index("weak") if "weak" in meta.edge_types else -1
-    way = {0: ""}
-    node, name, origin = ([column] for column in modules)
-    pending = [0] if len(synthetic) and synthetic[0] else []
-    while pending:
-        holder = pending.pop()
-        row = slice(int(raw.first_edge[holder]), int(raw.first_edge[holder + 1]))
-        held = np.unique(raw.edge_to[row][raw.edge_type[row] != weak])
-        for further in held[synthetic[held]].tolist():
-            if further not in way:
-                own = raw.texts.text(int(raw.node_name[further]))
-                way[further] = f"{way[holder]} / {own}" if way[holder] else own
-                pending.append(further)
-        held = held[~synthetic[held]]
-        node.append(number[held])
-        if holder == 0:
-            # What the program itself calls global is a name in the user's code.
-            name.append(names.of_texts(raw.node_name[held]))
-            origin.append(np.full(len(held), int(Origin.USER), dtype=np.uint8))
-        else:
-            name.append(np.full(len(held), names.add(way[holder]), dtype=np.int32))
-            origin.append(np.full(len(held), int(Origin.INTERPRETER), dtype=np.uint8))
-    kind = np.full(sum(map(len, node)), int(Root.NAMED), dtype=np.uint8)
-    kind[: len(node[0])] = Root.MODULE
-    return Roots(np.concatenate(node), kind, np.concatenate(name), np.concatenate(origin))
 
 
 def _labels(words: Words, edges: Mapped, names: Interned) -> Labels:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from leakscope.formats.v8.edges import CLOSURE, Mapped
@@ -85,12 +87,18 @@ def frames_of(scripts: Scripts, raw: Raw, number: Int32s, node_name: Int32s, nam
     )
 
 
-def modules_of(scripts: Scripts, native: Int32s) -> tuple[Int32s, Int32s, Int8s]:
-    """Contexts that hold a script's own variables: nodes, names of the scripts, and their origins.
+@dataclass(frozen=True)
+class Modules:
+    """Contexts that hold a script's own variables: parallel arrays."""
 
-    Their variables become names of a module. They are the contexts of functions which only V8's ``native`` context
-    is around.
-    """
+    node: Int32s
+    name: Int32s
+    """The script's."""
+    origin: Int8s
+
+
+def modules_of(scripts: Scripts, native: Int32s) -> Modules:
+    """The contexts of functions which only V8's ``native`` context is around; their variables become a module's."""
     context = scripts.step(scripts.functions, CLOSURE)
     around = np.where(context >= 0, scripts.step(context.clip(0), CLOSURE), -1)
     top = (context >= 0) & (scripts.script >= 0) & np.isin(around, native)
@@ -99,4 +107,4 @@ def modules_of(scripts: Scripts, native: Int32s) -> tuple[Int32s, Int32s, Int8s]
     edges = scripts.edges
     of_module = (edges.kind == Ref.CELL) & np.isin(edges.source, node)
     edges.kind[of_module] = Ref.GLOBAL
-    return node.astype(np.int32), script.astype(np.int32), scripts.origins(script)
+    return Modules(node.astype(np.int32), script.astype(np.int32), scripts.origins(script))

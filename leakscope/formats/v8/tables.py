@@ -19,6 +19,7 @@ Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[str, float], None]
 _CHUNK_ROWS = 1 << 16
 _INT32_END = 1 << 31
+_MOST_BYTES = 1 << 52
 
 
 @dataclass(frozen=True)
@@ -187,20 +188,26 @@ def _divided(offsets: Int64s, by: int) -> Int64s:
 
 
 def _check(raw: Raw, members: Members) -> None:
+    """Malformed where a number leads nowhere, or sizes are none of a heap."""
     meta = members.meta
-    in_text = named_edges(raw, meta)
     for values, end, what in (
         (raw.node_type, len(meta.node_types), "a node's type"),
         (raw.node_name, len(raw.texts), "a node's name"),
         (raw.edge_type, len(meta.edge_types), "an edge's type"),
         (raw.edge_to, meta.nodes, "an edge's end"),
-        (raw.edge_name[in_text], len(raw.texts), "an edge's name"),
     ):
-        if len(values) and int(values.max()) >= end:
-            raise Malformed(f"{what} is number {int(values.max()):,} of {end:,}")
+        _check_below(values, end, what)
+    _check_below(raw.edge_name[_named_edges(raw, meta)], len(raw.texts), "an edge's name")
+    if raw.node_size.sum(dtype=np.float64) >= _MOST_BYTES:
+        raise Malformed("its nodes are larger than any heap")
 
 
-def named_edges(raw: Raw, meta: Meta) -> npt.NDArray[np.bool_]:
+def _check_below(values: npt.NDArray[np.integer], end: int, what: str) -> None:
+    if len(values) and int(values.max()) >= end:
+        raise Malformed(f"{what} is number {int(values.max()):,} of {end:,}")
+
+
+def _named_edges(raw: Raw, meta: Meta) -> npt.NDArray[np.bool_]:
     """By edge: whether its name is a text; of ``element`` and ``hidden`` it is a number."""
     table = np.array([name not in ("element", "hidden") for name in meta.edge_types] or [False], dtype=np.bool_)
     return table[raw.edge_type]
