@@ -3,11 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILT := $(VENV)/built
 TOOLS := $(VENV)/tools
+FUZZED := $(VENV)/fuzzed
 KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test accuracy lint gate-soak bench bench-gate bench-inprocess bench-scenarios bench-store wheel clean
+.PHONY: help demo test accuracy lint soak fuzz gate-soak bench bench-gate bench-inprocess bench-scenarios bench-store wheel clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-15s%s\n", $$1, $$2 }'
@@ -16,7 +17,7 @@ demo: $(BUILT)  ## watch leakscope at work on the bundled leaking service
 	@$(BIN)/leakscope demo
 
 test: lint  ## all checks and all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 accuracy: $(BUILT)  ## does leakscope tell 22 leaks from 4 sound services? IDS='glm-listener ...' for some
 	$(BIN)/python -m tests.services.accuracy $(IDS)
@@ -26,11 +27,17 @@ lint: $(BUILT)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+soak: $(BUILT)  ## attach to services under load N times (2000), half of them killed; nothing may be lost. DURATION=600 for ten minutes
+	$(BIN)/python -m tests.soak $(N) $(if $(DURATION),--duration $(DURATION))
+
+fuzz: $(FUZZED)  ## damaged memory, snapshots, rules, cores: N inputs (1000000); nothing may escape. DURATION=600 for ten minutes
+	$(BIN)/python -m tests.fuzz $(or $(N),1000000) $(if $(DURATION),--duration $(DURATION)) --kernels $(FUZZED) --keep
+
 gate-soak: $(BUILT)  ## judge ten leaking and ten sound services N times each (20); no verdict may differ
 	$(BIN)/python -m tests.gate.soak $(N)
 
-bench: $(BUILT)  ## measure pause, time and memory; N=1000000 for a quick run
-	$(BIN)/python bench/run.py $(if $(N),--n $(N))
+bench: $(BUILT)  ## leakscope and its peers measured: a page with plots in build/bench; N=1000000 for a quick run
+	$(BIN)/python -m bench.page $(if $(N),--n $(N)) $(if $(REPS),--reps $(REPS))
 
 bench-gate: $(BUILT)  ## measure what the gate and diff take; N=100000 for a quick run
 	$(BIN)/python bench/gate.py $(if $(N),--n $(N))
@@ -61,4 +68,9 @@ $(TOOLS): pyproject.toml
 
 $(BUILT): $(TOOLS) $(KERNELS) setup.py
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
+	@touch $@
+
+# Kernels that check every index, apart from the others.
+$(FUZZED): $(BUILT) $(shell find leakscope -name '*.py')
+	$(BIN)/python -m tests.fuzz.checked $(FUZZED)
 	@touch $@

@@ -21,9 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from run import SESSIONS, SESSIONS_TARGET, leakscope, say, table  # noqa: E402
-from targets import running  # noqa: E402
-
+from bench.commands import leakscope, say, table  # noqa: E402
+from bench.page.measure import SESSIONS, SESSIONS_PROGRAM  # noqa: E402
+from bench.page.target import running  # noqa: E402
 from fixtures.gate_service import gate_arguments  # noqa: E402
 
 GOALS_S = {1_000_000: 25.0, 100_000: 8.0}
@@ -57,7 +57,7 @@ def gate(objects: int, folder: Path, lost: int) -> list[str]:
 def diff(folder: Path) -> list[str]:
     """A row: two snapshots of the service of a million sessions."""
     files = [folder / f"{number}.leakscope" for number in (1, 2)]
-    with running(SESSIONS_TARGET, SESSIONS) as target:
+    with running(Path(sys.executable), SESSIONS, SESSIONS_PROGRAM) as target:
         for file in files:
             time.sleep(1.0)
             leakscope("snapshot", target.pid, "-o", file)

@@ -4,7 +4,8 @@
 
 Starts a server of its own and fills it. One run of leakscope is timed; a second is halted every other quarter of a
 second while another client reads one key every two milliseconds, so that whatever else the machine does disturbs both
-halves alike. Prints time, memory and that client's latency with and without leakscope as a Markdown table.
+halves alike. Prints time, memory and that client's latency with and without leakscope as a Markdown table, and whether
+the targets are reached; exit code 1 if not.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from comparison import Comparison  # noqa: E402
+
 from tests.catalogue.servers import redis  # noqa: E402
 
 TURN_S = 0.25
 EVERY_S = 0.002
 BATCH = 10_000
+MOST_S, MOST_MB, MOST_TIMES = 60, 64, 2.0
+"""What a million keys may take, and by how much another client's p99 may grow."""
 
 
 class Client:
@@ -81,34 +86,51 @@ def in_turns(client: Client, command: list[str]) -> tuple[list[float], list[floa
     return working, halted
 
 
-def row(label: str, taken: list[float]) -> str:
+def p99(taken: list[float]) -> float:
+    """In milliseconds."""
+    return sorted(taken)[int(len(taken) * 0.99)]
+
+
+def row(label: str, taken: list[float]) -> tuple[str, ...]:
     ordered = sorted(taken)
     at = [f"{ordered[int(len(ordered) * part)]:.2f}" for part in (0.5, 0.99, 0.999)]
-    return f"| {label} | {' | '.join(at)} | {len(taken):,} |"
+    return (label, *at, f"{len(taken):,}")
 
 
-def main() -> None:
+def measured(keys: int, rate: int) -> Comparison:
+    """One run for time and memory, one for the other client."""
+    with redis() as url:
+        client = Client(int(url.rpartition(":")[2].partition("/")[0]))
+        client.fill(keys)
+        command = [sys.executable, "-m", "leakscope", "store", url, "--match", "session:*", "--rate", str(rate)]
+        seconds, peak = timed(command)
+        working, halted = in_turns(client, command)
+    ratio = p99(working) / p99(halted)
+    return Comparison(
+        title=f"leakscope store on {keys:,} keys: {seconds:.1f} s, {peak / 1e6:.1f} MB at the peak",
+        rows=(
+            ("another client", "p50 ms", "p99 ms", "p99.9 ms", "requests"),
+            row("leakscope halted", halted),
+            row("leakscope at work", working),
+        ),
+        targets=(
+            (f"at most {MOST_S} s", seconds <= MOST_S),
+            (f"at most {MOST_MB} MB", peak <= MOST_MB * 1e6),
+            (f"the other client's p99 less than doubled: {ratio:.2f} times", ratio < MOST_TIMES),
+        ),
+    )
+
+
+def main() -> int:
+    """0 if the targets are reached."""
     parser = argparse.ArgumentParser(description="What leakscope store costs a Redis server and itself.")
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--rate", type=int, default=25_000)
     options = parser.parse_args()
-    with redis() as url:
-        client = Client(int(url.rpartition(":")[2].partition("/")[0]))
-        client.fill(options.n)
-        command = [sys.executable, "-m", "leakscope", "store", url, "--match", "session:*", "--rate", str(options.rate)]
-        seconds, peak = timed(command)
-        working, halted = in_turns(client, command)
-    heading = ("another client", "p50 ms", "p99 ms", "p99.9 ms", "requests")
-    lines = [
-        f"{options.n:,} keys: {seconds:.1f} s, {peak / 1e6:.1f} MB at the peak",
-        "",
-        f"| {' | '.join(heading)} |",
-        "| --- " * len(heading) + "|",
-        row("leakscope halted", halted),
-        row("leakscope at work", working),
-    ]
-    sys.stdout.write("\n".join(lines) + "\n")
+    found = measured(options.n, options.rate)
+    sys.stdout.write(found.text())
+    return 0 if found.reached else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leakscope.cli import profiles
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.options import (
     AddressOption,
     ClassOption,
+    ExeOption,
     IdOption,
     JsonOption,
+    LibsOption,
     LimitOption,
     NoColorOption,
     PauseOption,
@@ -18,7 +21,7 @@ from leakscope.cli.options import (
     SourceArgument,
 )
 from leakscope.cli.output import emit, emit_json, screen
-from leakscope.cli.source import open_graph
+from leakscope.cli.source import CoreFiles, open_graph
 from leakscope.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -33,8 +36,12 @@ def chains(
     id_: IdOption = None,
     limit: LimitOption = 20,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
+    exe: ExeOption = None,
+    libs: LibsOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -59,7 +66,8 @@ def chains(
     from leakscope.analysis.index import HeapIndex
     from leakscope.render import documents, text
 
-    clusters = find(HeapIndex(open_graph(source, pause, reveal, rules)), class_, at, id_, limit)
+    graph = open_graph(source, pause, reveal, rules, CoreFiles(exe, libs), without=("bounds",))
+    clusters = find(HeapIndex(graph), class_, at, id_, limit)
     if json:
         emit_json(documents.chains(source, clusters))
     else:

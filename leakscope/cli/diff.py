@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from leakscope.cli import profiles
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.options import JsonOption, LimitOption, NoColorOption, PauseOption
 from leakscope.cli.output import emit, emit_json, screen
 from leakscope.cli.source import is_pid, open_graph
@@ -28,6 +29,8 @@ def diff(
     ],
     limit: LimitOption = 20,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:

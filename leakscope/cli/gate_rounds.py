@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakscope.cli.dumps import is_dump
-from leakscope.cli.source import capture_graph, open_graph
+from leakscope.cli.source import Kind, capture_graph, kind_of, open_graph
 from leakscope.errors import AttachError, NoRightsError, TargetGoneError, UnsupportedTargetError, UsageError
 
 if TYPE_CHECKING:
@@ -48,9 +47,10 @@ def of_files(files: Sequence[Path], rules: Sequence[Path] = ()) -> tuple[list[Se
     """One series for each process that the files are of, in the order of their capture; and notes."""
     from leakscope.graph.facts import moment, number, one_process
 
-    graphs = [(open_graph(str(file), rules=rules if is_dump(file) else None), str(file)) for file in files]
+    names = [str(file) for file in files]
+    graphs = [(open_graph(name, rules=rules if kind_of(name) != Kind.FILE else None), name) for name in names]
     ordered = sorted(graphs, key=lambda each: moment(each[0].facts))
-    in_order = [name for _, name in ordered] == [name for _, name in graphs]
+    in_order = [name for _, name in ordered] == names
     notes = [] if in_order else ["the snapshots were put in the order of their capture"]
     series: list[Series] = []
     for graph, name in ordered:

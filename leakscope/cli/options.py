@@ -13,6 +13,7 @@ class Pause(str, Enum):
     """How the target is treated while its memory is copied."""
 
     COPY = "copy"
+    FORK = "fork"
     NONE = "none"
 
 
@@ -26,14 +27,37 @@ def address(text: str) -> int:
 
 SourceArgument = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help="A PID, or a snapshot file (./4242 for a file whose name is a number)."),
+    typer.Argument(
+        metavar="SOURCE", help="A PID, a snapshot file or an ELF core (./4242 for a file whose name is a number)."
+    ),
 ]
-PidArgument = Annotated[int, typer.Argument(metavar="PID", help="The process to read.", min=1)]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="A PID, or an ELF core file of a process that has ended.")
+]
+ExeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--exe",
+        metavar="PATH",
+        help="With a core: the program that ran, if it is not where it was.",
+        show_default=False,
+    ),
+]
+LibsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--libs",
+        metavar="DIR",
+        help="With a core: a folder with the program and its libraries, such as the root of its container.",
+        show_default=False,
+    ),
+]
 PauseOption = Annotated[
     Pause | None,
     typer.Option(
-        help="copy (default): stop the target while its memory is copied. none: never stop it; "
-        "references that change meanwhile are lost.",
+        help="copy: stop the target while its memory is copied. fork: only while it forks a frozen child, which is "
+        "read instead. none: never stop it; references that change meanwhile are lost. Default: fork from 128 MB up "
+        "where it can be, else copy.",
         show_default=False,
     ),
 ]
@@ -65,7 +89,7 @@ RulesOption = Annotated[
     typer.Option(
         "--rules",
         metavar="FILE",
-        help="Session rules (TOML) that come before all others. With a PID; repeatable.",
+        help="Session rules (TOML) that come before all others. With a PID or a core; repeatable.",
         show_default=False,
     ),
 ]

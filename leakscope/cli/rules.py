@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leakscope.cli.dumps import dump_sessions, is_dump
+from leakscope.cli.dumps import dump_sessions
 from leakscope.cli.options import JsonOption, NoColorOption, RulesOption
 from leakscope.cli.output import emit, emit_json, screen
-from leakscope.cli.source import capture_sessions, is_pid, open_graph
+from leakscope.cli.source import Kind, capture_sessions, core_sessions, kind_of, open_graph
 
 if TYPE_CHECKING:
     from leakscope.findings.rules import RuleReport
@@ -20,7 +20,9 @@ def rules(
     check: Annotated[
         str | None,
         typer.Option(
-            "--check", metavar="SOURCE", help="Ask them about this process: which rule finds what, and which nothing."
+            "--check",
+            metavar="SOURCE",
+            help="Ask them about this process or core: which rule finds what, and which nothing.",
         ),
     ] = None,
     files: RulesOption = None,
@@ -54,12 +56,13 @@ def ask(source: str | None, files: list[Path]) -> RuleReport:
     from leakscope.analysis import rule_report
     from leakscope.sessions.load import load_rules
 
-    if source is not None and is_dump(source):
-        ruleset = load_rules(files)
-        return rule_report.checked(ruleset, dump_sessions(Path(source), ruleset)[1])
-    if source is not None and not is_pid(source):
+    kind = kind_of(source) if source is not None else None
+    if source is not None and kind == Kind.FILE:
         return rule_report.recorded(open_graph(source, rules=files))
     ruleset = load_rules(files)
     if source is None:
         return rule_report.listed(ruleset)
-    return rule_report.checked(ruleset, capture_sessions(int(source), ruleset)[1])
+    if kind == Kind.PID:
+        return rule_report.checked(ruleset, capture_sessions(int(source), ruleset)[1])
+    asked = core_sessions if kind == Kind.CORE else dump_sessions
+    return rule_report.checked(ruleset, asked(Path(source), ruleset)[1])

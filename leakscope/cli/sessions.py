@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.durations import duration
 from leakscope.cli.options import (
     ClassOption,
+    ExeOption,
     IdOption,
     JsonOption,
+    LibsOption,
     LimitOption,
     NoColorOption,
     Pause,
@@ -22,7 +25,7 @@ from leakscope.cli.options import (
     SourceArgument,
 )
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
-from leakscope.cli.source import is_pid, open_graph
+from leakscope.cli.source import CoreFiles, is_pid, open_graph
 from leakscope.errors import EXIT_FLAGGED, UsageError
 
 if TYPE_CHECKING:
@@ -72,8 +75,12 @@ def sessions(
     ] = False,
     limit: LimitOption = 50,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
+    exe: ExeOption = None,
+    libs: LibsOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -107,7 +114,7 @@ def sessions(
         id=id_,
     )
     witnesses = [_first_look(source, watch, pause, reveal, rules)] if watch is not None else []
-    graph = open_graph(source, pause, reveal, rules)
+    graph = open_graph(source, pause, reveal, rules, CoreFiles(exe, libs))
     witnesses += [_load_witness(graph, path) for path in earlier or []]
     report = session_report(HeapIndex(graph), wanted, limit, witnesses)
     if json:

@@ -4,44 +4,59 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leakscope.cli.options import JsonOption, NoColorOption, Pause, PauseOption, RevealOption, RulesOption
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.options import (
+    ExeOption,
+    JsonOption,
+    LibsOption,
+    NoColorOption,
+    Pause,
+    PauseOption,
+    RevealOption,
+    RulesOption,
+    TargetArgument,
+)
 from leakscope.cli.output import check_writable, emit, emit_json, screen
-from leakscope.errors import UsageError
+from leakscope.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.findings.model import Snapshot
-
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="PID|DUMP", help="The process to read, or another runtime's heap dump to convert.")
-]
+    from leakscope.graph.heap import HeapGraph
 
 
 def snapshot(
-    source: SourceArgument,
+    source: TargetArgument,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
-            help="Where to; default leakscope-PID-TIME.leakscope in this folder.",
+            help="Where to; default leakscope-SOURCE-TIME.leakscope in this folder. With --tree a folder.",
             show_default=False,
         ),
     ] = None,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="The process and all that come of it, one file each: a service's workers.")
+    ] = False,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     reveal: RevealOption = False,
     rules: RulesOption = None,
+    exe: ExeOption = None,
+    libs: LibsOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Copy a running process's heap into a snapshot file, or convert another runtime's dump.
+    """Copy the heap of a process, of a core or of another runtime's dump into a file.
 
     The target stands still only while its memory is copied, about a tenth of a
     second per GB; nothing is installed or run in it. The file holds no string
@@ -52,37 +67,97 @@ def snapshot(
       leakscope snapshot 4242
       leakscope snapshot 4242 -o before.leakscope
       leakscope snapshot 4242 --pause none      never stop the target
-      leakscope snapshot dump.hprof -o app.leakscope
+      leakscope snapshot core.4242              what gcore or a crash left
+      leakscope snapshot dump.hprof             smaller, and without values of strings
+      leakscope snapshot --tree 4242 -o family  the service and its workers
     """
-    path = output or default_path(source)
-    check_writable(path)
-
+    from leakscope.cli.source import CoreFiles, open_graph, refuse_core_files
     from leakscope.render import documents, text
 
-    facts = take(source, path, pause, reveal, rules)
+    _require_target(source)
+    if tree:
+        refuse_core_files(source, CoreFiles(exe, libs))
+        raise typer.Exit(_snapshot_tree(source, output, pause, reveal, rules, json, no_color))
+    path = output or default_path(source)
+    check_writable(path)
+    facts = save_graph(lambda: open_graph(source, pause, reveal, rules, CoreFiles(exe, libs)), path)
     if json:
         emit_json(documents.snapshot(source, facts))
     else:
         emit(text.snapshot(facts, screen(no_color)))
 
 
+def _snapshot_tree(
+    source: str,
+    folder: Path | None,
+    pause: Pause | None,
+    reveal: bool,
+    rules: Sequence[Path] | None,
+    json: bool,
+    no_color: bool,
+) -> int:
+    """The family of a process, told when all are taken; returns the exit code."""
+    from leakscope.cli.source import is_pid
+    from leakscope.cli.tree import exit_code, make_folder, take_family
+    from leakscope.render import documents, family_text
+    from leakscope.target.processes import family
+
+    if not is_pid(source):
+        raise UsageError("--tree goes with a PID", "leakscope snapshot --tree PID -o FOLDER")
+    processes = family(int(source))
+    where, moment = folder or Path(), datetime.now(timezone.utc)
+    if folder is not None:
+        make_folder(folder)
+    check_writable(where / default_path(source, moment))
+    members = take_family(
+        processes, lambda pid: take(pid, where / default_path(str(pid), moment), pause, reveal, rules)
+    )
+    if json:
+        emit_json(documents.family(source, members))
+    else:
+        emit(family_text.family(members, screen(no_color)))
+    return exit_code(members)
+
+
 def take(
-    source: str, path: Path, pause: Pause | None = None, reveal: bool = False, rules: Sequence[Path] | None = None
+    pid: int, path: Path, pause: Pause | None = None, reveal: bool = False, rules: Sequence[Path] | None = None
 ) -> Snapshot:
-    """Capture a PID, or convert a dump, into ``path``; raises ``AttachError``, ``InputError`` or ``UsageError``."""
+    """Capture ``pid`` into ``path``; raises ``AttachError`` or ``InputError``."""
+    from leakscope.cli.source import capture_graph
+
+    return save_graph(lambda: capture_graph(pid, pause, reveal, rules), path)
+
+
+def save_graph(read: Callable[[], HeapGraph], path: Path) -> Snapshot:
+    """What ``read`` gives, saved in ``path`` and described."""
     from leakscope.analysis.describe import describe
-    from leakscope.cli.dumps import is_dump
-    from leakscope.cli.source import is_pid, open_graph
     from leakscope.formats.leakscope_file import save
 
-    if not (is_pid(source) and int(source) > 0) and not is_dump(source):
-        raise UsageError(f"{source} is no PID and no heap dump", "leakscope ps lists processes with their PIDs.")
     began = time.monotonic()
-    graph = open_graph(source, pause, reveal, rules)
+    graph = read()
     save(graph, path)
     return dataclasses.replace(describe(graph, str(path)), elapsed_s=round(time.monotonic() - began, 3))
 
 
-def default_path(source: str) -> Path:
-    """In the current folder, with the time in UTC so that names sort."""
-    return Path(f"leakscope-{Path(source).stem}-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.leakscope")
+def _require_target(source: str) -> None:
+    """UsageError or InputError for what is neither a process nor a core nor a dump."""
+    from leakscope.cli.profiles import refuse_profile
+    from leakscope.cli.source import Kind, is_pid, kind_of
+
+    if is_pid(source):
+        if not int(source):
+            raise UsageError("0 is no PID", "`leakscope ps` lists the processes that are there.")
+    elif not Path(source).exists():
+        raise UsageError(f"{source} is neither a PID nor a file", "`leakscope ps` lists the processes that are there.")
+    elif kind_of(source) == Kind.FILE:
+        refuse_profile(source)
+        raise InputError(
+            f"{source} is neither a PID nor an ELF core file nor a heap dump",
+            "Snapshot files are read by: leakscope sessions FILE",
+        )
+
+
+def default_path(source: str, moment: datetime | None = None) -> Path:
+    """In the current folder, with the time in UTC so that names sort; now if no ``moment`` is given."""
+    moment = moment or datetime.now(timezone.utc)
+    return Path(f"leakscope-{Path(source).name}-{moment:%Y%m%dT%H%M%SZ}.leakscope")

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leakscope.cli import profiles
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.durations import duration
-from leakscope.cli.dumps import is_dump
-from leakscope.cli.options import JsonOption, NoColorOption, Pause, PauseOption, RulesOption
+from leakscope.cli.options import ExeOption, JsonOption, LibsOption, NoColorOption, Pause, PauseOption, RulesOption
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
-from leakscope.cli.source import capture_graph, is_pid, open_graph, rules_told
+from leakscope.cli.source import (
+    CoreFiles,
+    Kind,
+    capture_graph,
+    is_pid,
+    kind_of,
+    open_graph,
+    refuse_core_files,
+    rules_told,
+)
 from leakscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +60,11 @@ def suspects(
         typer.Option("--ended", help="The work between the snapshots was ended: time left to live is no excuse."),
     ] = False,
     rules: RulesOption = None,
+    exe: ExeOption = None,
+    libs: LibsOption = None,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -74,7 +87,8 @@ def suspects(
     from leakscope.analysis.suspects import find_suspects
     from leakscope.render import suspect_documents, suspect_text
 
-    graphs = _watched(sources, watch, pause, rules) if watch is not None else _opened(sources, pause, rules)
+    files = CoreFiles(exe, libs)
+    graphs = _watched(sources, watch, pause, rules) if watch is not None else _opened(sources, pause, rules, files)
     report = find_suspects(graphs, rules_told(tuple(rules or ()), Path.cwd()), limit, ended=ended)
     if json:
         emit_json(suspect_documents.suspects(sources, report, harmless))
@@ -82,7 +96,7 @@ def suspects(
         emit(suspect_text.suspects(report, screen(no_color), harmless))
 
 
-def _opened(sources: list[str], pause: Pause | None, rules: list[Path] | None) -> list[HeapGraph]:
+def _opened(sources: list[str], pause: Pause | None, rules: list[Path] | None, where: CoreFiles) -> list[HeapGraph]:
     """The heaps, files in the order of their capture, a PID last."""
     from leakscope.graph.facts import moment
 
@@ -90,10 +104,16 @@ def _opened(sources: list[str], pause: Pause | None, rules: list[Path] | None) -
     pids = [source for source in sources if is_pid(source)]
     if len(pids) > 1:
         raise UsageError("only one of the sources can be a PID", "Take snapshots first: leakscope snapshot PID.")
-    dumps = [file for file in files if is_dump(file)]
-    if (not pids and pause is not None) or (not pids and not dumps and rules):
+    kinds = {file: kind_of(file) for file in files}
+    asked = {file for file, kind in kinds.items() if kind != Kind.FILE}
+    if not pids and (pause is not None or (rules and not asked)):
         raise UsageError("--pause and --rules go with a PID", "Files stay as they were taken.")
-    graphs = [open_graph(file, rules=rules if file in dumps else None) for file in files]
+    if Kind.CORE not in kinds.values():
+        refuse_core_files(sources[0], where)
+    graphs = [
+        open_graph(file, rules=rules if file in asked else None, files=where if kind == Kind.CORE else CoreFiles())
+        for file, kind in kinds.items()
+    ]
     ordered = sorted(graphs, key=lambda graph: moment(graph.facts))
     if any(one is not other for one, other in zip(graphs, ordered, strict=True)):
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from leakscope.cli import profiles
+from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
 from leakscope.cli.options import (
+    ExeOption,
     JsonOption,
+    LibsOption,
     LimitOption,
     NoColorOption,
     PauseOption,
     SourceArgument,
 )
 from leakscope.cli.output import emit, emit_json, screen
-from leakscope.cli.source import open_graph
+from leakscope.cli.source import CoreFiles, open_graph
+
+_NOT_ASKED = ("references.label", "labels", "frames", "sessions", "bounds")
+"""Who keeps how much depends on nothing of that."""
 
 
 def top(
     source: SourceArgument,
     limit: LimitOption = 30,
     pause: PauseOption = None,
+    max_memory: MaxMemoryOption = None,
+    spill_dir: SpillDirOption = None,
+    exe: ExeOption = None,
+    libs: LibsOption = None,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -39,7 +49,7 @@ def top(
     from leakscope.analysis.top import top_classes
     from leakscope.render import documents, text
 
-    rows = top_classes(HeapIndex(open_graph(source, pause)), limit)
+    rows = top_classes(HeapIndex(open_graph(source, pause, files=CoreFiles(exe, libs), without=_NOT_ASKED)), limit)
     if json:
         emit_json(documents.top(source, rows))
     else:

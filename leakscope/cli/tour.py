@@ -55,7 +55,7 @@ def steps(service: Service, folder: Path, screen: Screen) -> Iterator[Step]:
     for number, name in enumerate(FILES):
         if number:
             time.sleep(BETWEEN_S)
-        taken = take(str(service.pid), folder / name)
+        taken = take(service.pid, folder / name)
         counts.append(str(taken.sessions))
         yield Step(
             f"snapshot {service.pid} -o {taken.path}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,10 @@ from leakscope.cpython.threads import read_int
 from leakscope.cpython.written import WrittenNames, ranges
 from leakscope.graph.heap import Labels
 from leakscope.graph.kinds import Ref
-from leakscope.kernels._arrays import Int32s, Int64s
+from leakscope.kernels import _columns
+from leakscope.kernels._arrays import Int32s, Int64s, UInt8s
 from leakscope.kernels._shapes import UNRESOLVED, Column, Shape, Trait
+from leakscope.kernels.labels import mark_labels, settle_labels
 from leakscope.kernels.masks import mask_texts
 
 _LONGEST_NAME = 200
@@ -25,6 +28,8 @@ _LARGEST_NAMESPACE = 5000
 _MOST_MASKED = 2_000_000
 """Keys beyond these are shown by their type; a name each would outgrow the graph."""
 _UNREADABLE = 1 << 48
+_NAMED = tuple(kind | UNRESOLVED for kind in (Ref.ATTR, Ref.GLOBAL, Ref.LOCAL, Ref.CELL))
+"""References whose labels are nodes of strings until they are named."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +55,40 @@ def resolve_labels(
     """
     _mark_namespaces(refs, spaces)
     texts = _Texts(heap, found, shapes, names)
-    pending = np.flatnonzero(refs.kind & UNRESOLVED)
-    kinds = refs.kind[pending] & ~np.uint8(UNRESOLVED)
-    named = pending[np.isin(kinds, (Ref.ATTR, Ref.GLOBAL, Ref.LOCAL, Ref.CELL))]
-    refs.kind[pending] = np.where(kinds == Ref.STACK, refs.kind[pending], kinds)
-    nodes, inverse = np.unique(refs.label[named], return_inverse=True)
+    nodes = _labels(refs, found, _NAMED)
     if reveal:
         numbers = np.array([texts.number(node) for node in nodes.tolist()], np.int32)
     else:
-        written = WrittenNames(heap, found, shapes, refs)
-        numbers = _name_numbers(written, texts, nodes, named[refs.kind[named] == Ref.GLOBAL], refs)
-    refs.label[named] = numbers[inverse] if len(nodes) else refs.label[named]
-    keys = np.unique(refs.label[refs.kind == Ref.KEY])
+        globals_ = np.flatnonzero(refs.kind == Ref.GLOBAL | UNRESOLVED)
+        numbers = _name_numbers(WrittenNames(heap, found, shapes, refs), texts, nodes, globals_, refs)
+    number = _columns.zeros(len(found.offsets), np.int32)
+    number[nodes] = numbers
+    settle_labels(refs.kind, refs.label, _final_kinds(), kind_mask(*_NAMED), number, texts.number(-1))
     if reveal:
+        keys = _labels(refs, found, (Ref.KEY,))
         return Labels(keys, np.array([texts.shown(node) for node in keys.tolist()], np.int32))
     return _masked_keys(heap, found, shapes, refs, names)
+
+
+def _labels(refs: References, found: Found, kinds: Iterable[int]) -> Int32s:
+    """The nodes, ascending, that are labels of references of these kinds."""
+    mask = mark_labels(refs.kind, refs.label, kind_mask(*kinds), len(found.offsets))
+    return np.flatnonzero(mask).astype(np.int32)
+
+
+def kind_mask(*kinds: int) -> UInt8s:
+    """uint8[256] with ones at these codes, as kernels take it."""
+    mask = np.zeros(256, np.uint8)
+    mask[list(kinds)] = 1
+    return mask
+
+
+def _final_kinds() -> UInt8s:
+    """What each code becomes once its label is settled: stack slots are doubted later, by their counts."""
+    final = np.arange(256, dtype=np.uint8)
+    final[UNRESOLVED:] &= np.uint8(UNRESOLVED - 1)
+    final[Ref.STACK | UNRESOLVED] = Ref.STACK | UNRESOLVED
+    return final
 
 
 def _name_numbers(written: WrittenNames, texts: _Texts, nodes: Int32s, globals_: Int64s, refs: References) -> Int32s:
@@ -88,10 +112,10 @@ def _name_numbers(written: WrittenNames, texts: _Texts, nodes: Int32s, globals_:
 
 def _masked_keys(heap: HeapMemory, found: Found, shapes: ShapeTable, refs: References, names: Names) -> Labels:
     """Hashes of the texts under which dicts keep instances of classes: what a chain ends with, and is asked for by."""
-    entries = np.flatnonzero(refs.kind == Ref.KEY)
-    traits = shapes.columns[found.rows[refs.target[entries]], Column.TRAITS]
-    keys = np.unique(refs.label[entries[(traits & Trait.COUNTS_TYPE) != 0]])
-    keys = keys[shapes.columns[found.rows[keys], Column.SHAPE] == Shape.STR][:_MOST_MASKED]
+    of_class = (shapes.columns[:, Column.TRAITS] & Trait.COUNTS_TYPE != 0).astype(np.uint8)[found.rows]
+    mask = mark_labels(refs.kind, refs.label, kind_mask(Ref.KEY), len(found.offsets), refs.target, of_class)
+    keys = np.flatnonzero(mask).astype(np.int32)
+    keys = keys[shapes.are(Shape.STR, found.rows[keys])][:_MOST_MASKED]
     masks = mask_texts(heap.paged, kernel_layout(heap), found.offsets[keys])
     readable = masks < _UNREADABLE
     texts = [names.add(shown_mask(mask)) for mask in masks[readable].tolist()]
@@ -120,6 +144,7 @@ class _Texts:
         self._heap = heap
         self._found = found
         self._shape = shapes.columns[:, Column.SHAPE]
+        self._is_text = self._shape == Shape.STR
         self._names = names
 
     def number(self, node: int) -> int:
@@ -139,7 +164,7 @@ class _Texts:
 
     def is_text(self, node: int) -> bool:
         """Whether it is a ``str`` at all."""
-        return node >= 0 and bool(self._shape[self._found.rows[node]] == Shape.STR)
+        return node >= 0 and bool(self._is_text[self._found.rows[node]])
 
     def text(self, node: int) -> str | None:
         """Its beginning; None for what is no text."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import cast
 
+MACHINE = "x86-64"
+"""The processor whose numbers these are."""
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 """The order of ``by_version``'s arguments."""
 

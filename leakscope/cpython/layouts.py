@@ -70,7 +70,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from leakscope.cpython.layout_debug import PUBLISHED
-from leakscope.cpython.layout_field import VERSIONS
+from leakscope.cpython.layout_field import MACHINE, VERSIONS
 from leakscope.cpython.layout_library import LibraryLayout
 from leakscope.cpython.layout_objects import ObjectsLayout
 from leakscope.cpython.layout_runtime import RuntimeLayout
@@ -89,8 +89,17 @@ class Layout(ObjectsLayout, LibraryLayout, RuntimeLayout):
     """Every number of one CPython version; see the three parents."""
 
 
-def layout_for(version: str) -> Layout:
-    """The layout of a CPython by its version, ``3.12`` or ``3.12.1``; raises UnsupportedTargetError."""
+def layout_for(version: str, machine: str = MACHINE) -> Layout:
+    """The layout of a CPython by its version, ``3.12`` or ``3.12.1``; raises UnsupportedTargetError.
+
+    There is one table, for ``MACHINE``: what holds locks of the C library (``_PyRuntime``, states of interpreters and
+    threads) has other sizes elsewhere, so the probe must derive a table for each ``machine``, on it.
+    """
+    if machine != MACHINE:
+        raise UnsupportedTargetError(
+            f"The layout of CPython {version} on {machine} has not been derived",
+            f"leakscope reads CPython on {MACHINE}; `python -m fixtures.probe.derive PYTHON` derives it there.",
+        )
     minor = ".".join(version.split(".")[:2])
     if minor not in VERSIONS:
         raise UnsupportedTargetError(

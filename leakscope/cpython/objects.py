@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscope.cpython.memory import HeapMemory
 from leakscope.cpython.names import Names
 from leakscope.cpython.shapes import ShapeTable
 from leakscope.cpython.threads import PythonThread
 from leakscope.cpython.types import TypeTable
-from leakscope.kernels import _shapes, layout, references, scan, sizes
+from leakscope.kernels import _columns, _shapes, layout, outermost, references, scan, sizes
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt64s
 from leakscope.kernels.frames import name_closures
 from leakscope.kernels.memory import Objects
 
 _THREADS = 2
+_LARGEST_CHUNK = 1 << 24
+_DEBUG_MARK = np.uint64(0xFDFDFDFDFDFDFD6F)
+"""Before each block under ``PYTHONMALLOC=debug`` or ``-X dev``: an ``o`` and forbidden bytes (obmalloc.c)."""
+_DEBUG_HEAD = 16
 FRAME_LABELS = ("f_func", "f_code", "f_locals", "frame object", "f_frame")
 
 
@@ -55,11 +61,15 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
     is_heap = np.array([found.heap for found in table.types], np.uint8)
     static = _pages_in(heap, [area for module in image.modules for area in module.data_ranges])
     stack = _pages_in(heap, [*image.stacks, *(chunk for thread in threads for chunk in thread.data_stack)])
+    before_blocks = _words_before_classes(heap, table)
+    glibc = _is_of_glibc(heap, table, before_blocks)
     pages = len(image.pages)
     bounds = [pages * part // _THREADS << 12 for part in range(_THREADS + 1)]
 
     # The row of running frames, the last, is no type to look for.
     heads, least = shapes.columns[:-1, _shapes.Column.HEAD].astype(np.uint8), _least_bytes(heap, shapes)
+    if np.any(before_blocks == _DEBUG_MARK):
+        heads += np.uint8(_DEBUG_HEAD)
 
     def mark(part: int) -> tuple[Int64s, Int32s]:
         return scan.mark_objects(
@@ -72,16 +82,31 @@ def find_objects(heap: HeapMemory, table: TypeTable, shapes: ShapeTable, threads
             least,
             static,
             stack,
+            glibc,
             bounds[part],
             bounds[part + 1],
         )
 
     with ThreadPoolExecutor(_THREADS) as pool:
         parts = list(pool.map(mark, range(_THREADS)))
-    offsets = np.concatenate([part[0] for part in parts])
-    rows = np.concatenate([part[1] for part in parts])
-    keep = _fitting(heap, shapes, offsets, rows, static)
-    return _found(heap, *_with_frames(heap, offsets[keep], rows[keep], frames, len(table.types)), static)
+    offsets, rows = _fitting(heap, shapes, parts, static)
+    return _found(heap, *_with_frames(heap, offsets, rows, frames, len(table.types)), static)
+
+
+def _words_before_classes(heap: HeapMemory, table: TypeTable) -> UInt64s:
+    """What stands before the memory of each class, which is too large for pymalloc: the hand of the allocator."""
+    addresses = np.array([found.address for found in table.types if found.heap], np.uint64)
+    return heap.paged.gather(addresses - np.uint64(heap.layout.gc_head_sizeof + 8))
+
+
+def _is_of_glibc(heap: HeapMemory, table: TypeTable, before: UInt64s) -> bool:
+    """Whether malloc is glibc's, and not musl's, jemalloc or mimalloc: most classes lie in its chunks then."""
+    addresses = np.array([found.address for found in table.types if found.heap], np.uint64)
+    size = before & ~np.uint64(7)
+    fits = (size >= 32) & (size % np.uint64(16) == 0) & (size < _LARGEST_CHUNK)
+    following = addresses - np.uint64(heap.layout.gc_head_sizeof + 8) + np.where(fits, size, np.uint64(0))
+    is_chunk = fits & (heap.paged.gather(following) & np.uint64(1) == 1)
+    return 2 * int(np.count_nonzero(is_chunk)) >= len(addresses)
 
 
 def with_more_frames(heap: HeapMemory, found: Found, frames: Iterable[int], row: int) -> Found:
@@ -91,8 +116,7 @@ def with_more_frames(heap: HeapMemory, found: Found, frames: Iterable[int], row:
 
 
 def _found(heap: HeapMemory, offsets: Int64s, rows: Int32s, static: UInt8s) -> Found:
-    addresses = heap.image.pages[offsets >> 12] + (offsets & 4095).astype(np.uint64)
-    return Found(Objects(heap.paged, offsets), offsets, rows, addresses, static[offsets >> 12])
+    return Found(Objects(heap.paged, offsets), offsets, rows, *scan.addresses_of(heap.image.pages, offsets, static))
 
 
 def _pages_in(heap: HeapMemory, areas: Iterable[tuple[int, int]]) -> UInt8s:
@@ -113,16 +137,21 @@ def _least_bytes(heap: HeapMemory, shapes: ShapeTable) -> Int64s:
     return least
 
 
-def _fitting(heap: HeapMemory, shapes: ShapeTable, offsets: Int64s, rows: Int32s, static: UInt8s) -> UInt8s:
-    """Mask of the candidates that fit their memory and do not lie inside another object."""
-    columns = shapes.columns
-    ends = scan.inline_ends(
-        heap.paged, heap.image.pages, offsets, rows, _least_bytes(heap, shapes),
-        columns[:, _shapes.Column.ITEM].copy(),
-        columns[:, _shapes.Column.COUNT].astype(np.uint8),
-    )  # fmt: skip
-    heads = columns[:, _shapes.Column.HEAD].astype(np.uint8)[rows]
-    return scan.outermost(offsets, ends, heads, static[offsets >> 12]).view(bool)
+def _fitting(
+    heap: HeapMemory, shapes: ShapeTable, parts: list[tuple[Int64s, Int32s]], static: UInt8s
+) -> tuple[Int64s, Int32s]:
+    """The candidates that fit their memory and do not lie inside another object, of all parts."""
+    least, items = _least_bytes(heap, shapes), shapes.columns[:, _shapes.Column.ITEM].copy()
+    rules, heads = (
+        shapes.columns[:, column].astype(np.uint8) for column in (_shapes.Column.COUNT, _shapes.Column.HEAD)
+    )
+    kept, free_from = [], 0
+    for offsets, rows in parts:
+        count, free_from = outermost.keep_outermost(
+            heap.paged, heap.image.pages, offsets, rows, least, items, rules, heads, static, free_from
+        )
+        kept.append((offsets[:count], rows[:count]))
+    return _columns.joined([offsets for offsets, _ in kept]), _columns.joined([rows for _, rows in kept])
 
 
 def _with_frames(
@@ -136,7 +165,17 @@ def _with_frames(
     at = np.searchsorted(offsets, extra)
     new = offsets[np.minimum(at, len(offsets) - 1)] != extra
     at, extra = at[new], extra[new]
-    return np.insert(offsets, at, extra), np.insert(rows, at, np.full(len(extra), row, np.int32))
+    if not len(at):
+        return offsets, rows
+    return _inserted(offsets, at, extra), _inserted(rows, at, np.full(len(extra), row, np.int32))
+
+
+def _inserted(column: npt.NDArray[Any], at: Int64s, extra: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``numpy.insert`` into a large column."""
+    parts = np.split(column, at)
+    return _columns.joined(
+        [piece for pair in zip(parts, np.split(extra, len(extra)), strict=False) for piece in pair] + [parts[-1]]
+    )
 
 
 def kernel_layout(heap: HeapMemory) -> layout.Layout:
@@ -158,7 +197,7 @@ def read_references(heap: HeapMemory, shapes: ShapeTable, found: Found, names: N
     total = len(found.offsets)
     bounds = [total * part // _THREADS for part in range(_THREADS + 1)]
 
-    def read(part: int) -> tuple[Int64s, Int32s, UInt8s, Int32s]:
+    def read(part: int) -> tuple[Int32s, Int32s, UInt8s, Int32s]:
         reader = references.ReferenceReader(
             found.objects, numbers, found.offsets, found.rows, heap.image.pages, shapes.columns,
             shapes.word_label, shapes.word_kind, labels, states,
@@ -167,9 +206,9 @@ def read_references(heap: HeapMemory, shapes: ShapeTable, found: Found, names: N
 
     with ThreadPoolExecutor(_THREADS) as pool:
         parts = list(pool.map(read, range(_THREADS)))
-    first = np.zeros(total + 1, np.int64)
-    np.cumsum(np.concatenate([part[0] for part in parts]), out=first[1:])
-    target, kind, label = (np.concatenate([part[column] for part in parts]) for column in (1, 2, 3))
+    first = _columns.zeros(total + 1, np.int64)
+    np.cumsum(_columns.joined([part[0] for part in parts]), out=first[1:])
+    target, kind, label = (_columns.joined([part[column] for part in parts]) for column in (1, 2, 3))
     functions = found.addresses[shapes.of_kind(shapes.functions, found.rows)]
     name_closures(found.objects, numbers, functions, first, target, kind, label)
     return References(first, target, kind, label)

@@ -24,6 +24,7 @@ from leakscope.errors import UnsupportedTargetError
 from leakscope.graph.heap import Frames, HeapGraph, Labels, Types
 from leakscope.graph.kinds import Node, Ref
 from leakscope.graph.origins import Origins
+from leakscope.kernels import _columns
 from leakscope.kernels._arrays import Int32s, UInt8s, UInt64s
 from leakscope.kernels._shapes import Column, Shape
 from leakscope.target.image import MemoryImage
@@ -83,12 +84,14 @@ class _Reading:
         liveness.settle(finder, threads, found.objects.lookup(suspended.node))
         refs, number, garbage = liveness.pruned()
         self.report("done", 1.0)
-        kept = number >= 0
+        flags = self._flags(found, shapes, liveness, garbage)
+        types = _types(table, found, origins, number)
+        columns = (_columns.squeezed(column, number >= 0) for column in (found.addresses, found.rows, sizes, flags))
+        address, row, own_size, flag = columns
         return HeapGraph(
-            found.addresses[kept], found.rows[kept], sizes[kept],
-            self._flags(found, shapes, liveness, garbage)[kept],
+            address, row, own_size, flag,
             refs.first_ref, refs.target, refs.kind, refs.label,
-            _types(table, found, origins, number), names.texts, _renumbered_labels(labels, number),
+            types, names.texts, _renumbered_labels(labels, number),
             _renumbered_frames(frames, number), finder.rows.table(number),
             facts={**self._facts(modules), "gc": _collector(heap, interpreters[0])},
         )  # fmt: skip
@@ -102,13 +105,18 @@ class _Reading:
                 finder.thread(thread)
 
     def _flags(self, found: Found, shapes: ShapeTable, liveness: Liveness, garbage: UInt8s) -> UInt8s:
-        shape = shapes.columns[found.rows, Column.SHAPE]
-        flags = np.where(liveness.tracked, Node.GC_TRACKED, 0) | np.where(liveness.immortal, Node.IMMORTAL, 0)
-        flags |= np.where(shape == Shape.RUNNING_FRAME, Node.FRAME, 0)
-        flags |= np.where(shape == Shape.TYPE, Node.CLASS, 0)
-        flags |= np.where(garbage != 0, Node.GARBAGE, 0)
-        flags |= np.where(shapes.of_kind(shapes.modules, found.rows), Node.MODULE, 0)
-        return flags.astype(np.uint8)
+        by_row = np.zeros(len(shapes.columns), np.uint8)
+        by_row[shapes.columns[:, Column.SHAPE] == Shape.RUNNING_FRAME] = Node.FRAME
+        by_row[shapes.columns[:, Column.SHAPE] == Shape.TYPE] = Node.CLASS
+        by_row[shapes.modules] |= np.uint8(Node.MODULE)
+        flags: UInt8s = by_row[found.rows]
+        for bit, mask in (
+            (Node.GC_TRACKED, liveness.tracked),
+            (Node.IMMORTAL, liveness.immortal),
+            (Node.GARBAGE, garbage != 0),
+        ):
+            flags[mask] |= np.uint8(bit)
+        return flags
 
     def _facts(self, modules: list[Module]) -> dict[str, Any]:
         facts = self.image.facts
@@ -164,17 +172,16 @@ def _namespaces(found: Found, refs: References, shapes: ShapeTable) -> Namespace
     held = np.flatnonzero(refs.kind == Ref.DICT)
     holder = np.searchsorted(refs.first_ref, held, side="right") - 1
     rows = found.rows[holder]
-    public = (shapes.columns[rows, Column.SHAPE] == Shape.TYPE) | shapes.of_kind(shapes.modules, rows)
+    public = shapes.are(Shape.TYPE, rows) | shapes.of_kind(shapes.modules, rows)
     target = refs.target[held]
-    is_dict = shapes.columns[found.rows[target], Column.SHAPE] == Shape.DICT
+    is_dict = shapes.are(Shape.DICT, found.rows[target])
     return Namespaces(np.unique(target[is_dict & ~public]), np.unique(target[is_dict & public]))
 
 
 def _frames(heap: HeapMemory, found: Found, shapes: ShapeTable, names: Names, origins: Origins) -> Frames:
     reader = CodeReader(heap, found, names, origins)
-    shape = shapes.columns[found.rows, Column.SHAPE]
     for which in (Shape.FRAME, Shape.GENERATOR, Shape.RUNNING_FRAME):
-        reader.add_frames(np.flatnonzero(shape == which).astype(np.int32), which)
+        reader.add_frames(np.flatnonzero(shapes.are(which, found.rows)).astype(np.int32), which)
     reader.add_functions(np.flatnonzero(shapes.of_kind(shapes.functions, found.rows)).astype(np.int32))
     reader.add_code(np.flatnonzero(shapes.of_kind(shapes.codes, found.rows)).astype(np.int32))
     return reader.table()

@@ -167,7 +167,8 @@ class RootFinder:
             low = max(start, stood.stack_pointer - _RED_ZONE) & ~7
             words = self._data_words(low, end) if stood.stack_pointer else np.zeros(0, np.uint64)
             words = np.concatenate([words, np.array(stood.registers, np.uint64)])
-            name = names.get(stood.tid, f"thread {stood.tid}")
+            known_as = stood.tid if stood.inside is None else stood.inside
+            name = names.get(known_as, f"thread {stood.tid}")
             self.rows.add(self._owned(words, unexplained), Root.C_STACK, self._names.add(name))
 
     def _data_words(self, start: int, end: int) -> UInt64s:

@@ -35,6 +35,11 @@ class ShapeTable:
     naive: list[int]
     """Rows of ``datetime`` and ``time``, whose objects without a zone lack the last word."""
 
+    def are(self, shape: Shape, rows: Int32s) -> npt.NDArray[np.bool_]:
+        """Mask of the ``rows`` that have this shape."""
+        mask: npt.NDArray[np.bool_] = (self.columns[:, Column.SHAPE] == shape)[rows]
+        return mask
+
     def of_kind(self, kind: list[int], rows: Int32s) -> npt.NDArray[np.bool_]:
         """Mask of the ``rows`` that are among ``kind``, one of the lists above."""
         wanted = np.zeros(len(self.columns), bool)

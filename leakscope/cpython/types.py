@@ -1,7 +1,7 @@
 """Finds every type object of a heap, and what its instances' builtin base is.
 
 A type is an object whose type is ``type``, or a metaclass: a type with the
-type-subclass flag. Words that name those are searched for in all memory.
+type-subclass flag. What looks like a type is searched for in all memory, then asked for its own type.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import numpy as np
 
 from leakscope.cpython.memory import HeapMemory
 from leakscope.errors import UnsupportedTargetError
+from leakscope.kernels import _columns
 from leakscope.kernels._arrays import Int64s, UInt64s
-from leakscope.kernels.memory import Memory
-from leakscope.kernels.scan import find_self_typed, find_words
+from leakscope.kernels.scan import find_type_like
 
 _LARGEST_BASIC = 1 << 20
 _THREADS = 2
+_PART_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -81,45 +82,43 @@ def find_types(heap: HeapMemory) -> TypeTable:
             "The type `type` was not found in the process's memory",
             "The interpreter's symbols do not fit its memory; `leakscope doctor PID` shows what was found.",
         )
-    places = _ready(heap, find_self_typed(heap.paged, heap.image.pages))  # h11 has classes like that
-    asked: set[int] = set()
-    metatypes = {type_type}
-    while metatypes:
-        places = np.union1d(places, _ready_types(heap, metatypes))
-        flags = _column(heap, places, heap.layout.type_flags)
-        found = _addresses(heap, places[(flags & np.uint64(heap.layout.flag_type_subclass)) != 0])
-        asked |= metatypes
-        metatypes = set(found.tolist()) - asked
+    places = _ready_types(heap, type_type)
     if not len(places):
         raise UnsupportedTargetError("No type was found in the process's memory", "Take the snapshot again.")
     return _read_types(heap, places)
 
 
-def _ready_types(heap: HeapMemory, metatypes: set[int]) -> Int64s:
-    """Buffer offsets of the objects of these metatypes that look like types that are ready for use."""
-    hits = _parallel_find(heap.paged, np.array(sorted(metatypes), np.uint64)) - heap.layout.object_type
-    return _ready(heap, hits)
-
-
-def _ready(heap: HeapMemory, hits: Int64s) -> Int64s:
-    """Those of the places that look like a type object."""
-    layout = heap.layout
-    hits = hits[(hits >= 0) & (hits + layout.type_sizeof <= heap.paged.size)]
-    flags = _column(heap, hits, layout.type_flags)
-    basic = _column(heap, hits, layout.type_basicsize)
-    refs = _column(heap, hits, layout.object_refcnt)
-    name = _column(heap, hits, layout.type_name)
-    good = (flags & np.uint64(layout.flag_ready)) != 0
-    good &= (basic >= 8) & (basic < _LARGEST_BASIC) & (refs > 0) & (refs < 1 << 33) & (name != 0)
-    ready: Int64s = hits[good]
+def _ready_types(heap: HeapMemory, type_type: int) -> Int64s:
+    """Buffer offsets of the instances of ``type`` and of metaclasses that look like types that are ready for use."""
+    places = _type_like(heap)
+    type_of, address = _column(heap, places, heap.layout.object_type), _addresses(heap, places)
+    flags = _column(heap, places, heap.layout.type_flags)
+    is_metatype = (flags & np.uint64(heap.layout.flag_type_subclass)) != 0
+    is_type = type_of == address  # h11 has classes like that
+    metatypes = np.append(address[is_type & is_metatype], np.uint64(type_type))
+    while len(metatypes):
+        found = np.isin(type_of, metatypes) & ~is_type
+        is_type |= found
+        metatypes = address[found & is_metatype]
+    ready: Int64s = places[is_type]
     return ready
 
 
-def _parallel_find(memory: Memory, values: UInt64s) -> Int64s:
-    bounds = [memory.size * part // _THREADS & ~4095 for part in range(_THREADS)] + [memory.size]
+def _type_like(heap: HeapMemory) -> Int64s:
+    """What looks like a type, found by two threads."""
+    layout, memory = heap.layout, heap.paged
+    parts = max(_THREADS, memory.size // _PART_BYTES)
+    bounds = [memory.size * part // parts & ~4095 for part in range(parts)] + [memory.size]
+
+    def find(part: int) -> Int64s:
+        _columns.STORE.make_way(_PART_BYTES)
+        return find_type_like(
+            memory, layout.type_basicsize, layout.type_flags, layout.type_name, layout.flag_ready, _LARGEST_BASIC,
+            layout.type_sizeof, bounds[part], bounds[part + 1],
+        )  # fmt: skip
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        parts = pool.map(lambda part: find_words(memory, values, bounds[part], bounds[part + 1]), range(_THREADS))
-        return np.concatenate(list(parts))
+        return np.concatenate(list(pool.map(find, range(parts))))
 
 
 def _column(heap: HeapMemory, places: Int64s, offset: int) -> UInt64s:

@@ -99,6 +99,25 @@ class ProcessRow:
     """Why it cannot be attached to; None if it can."""
     command: str
     """The executable's or script's short name; never the whole command line."""
+    parent: int = 0
+    """PID of the process that it is a child of; 0: none that is to be seen from here."""
+    pid_inside: int | None = None
+    """The PID that it has for itself, in a PID namespace of its own (a container); None if that is ``pid``."""
+
+
+@dataclass(frozen=True)
+class FamilyMember:
+    """One process in ``snapshot --tree``: what was taken of it, or why nothing was."""
+
+    pid: int
+    parent: int
+    pid_inside: int | None
+    command: str
+    snapshot: Snapshot | None
+    reason: str | None
+    """Why no snapshot was taken; None if one was."""
+    refused: bool = False
+    """True for a Python that is there and could not be read, False for what is no Python or has ended."""
 
 
 @dataclass(frozen=True)

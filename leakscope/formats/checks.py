@@ -23,14 +23,17 @@ class BadGraph(ValueError):  # noqa: N818 - says what is wrong, raised on both s
     """A column points outside its table or is out of order; the text says which."""
 
 
-def check(graph: HeapGraph) -> None:
-    """Raises BadGraph unless every index, order and length in ``graph`` holds. Linear, in slices."""
+def check(graph: HeapGraph, has_labels: bool = True) -> None:
+    """Raises BadGraph unless every index, order and length in ``graph`` holds. Linear, in slices.
+
+    Without ``has_labels`` those of the references are left out.
+    """
     objects, names, types = graph.objects, len(graph.names), len(graph.types.name)
     _require(objects <= MAX_ROWS and graph.references <= MAX_ROWS, "more rows than a 32-bit index can count")
     _require(_ascending(graph.address), "objects.address does not ascend")
     _require(_within(graph.type, 0, types), "objects.type out of range")
     _require(_within(graph.own_size, 0, MAX_OWN_BYTES), "objects.own_size out of range")
-    _check_references(graph)
+    _check_references(graph, has_labels)
     _check_types(graph.types, objects)
     _require(_rows_fit(graph.labels.node, objects), "labels.node out of range or order")
     _require(_within(graph.labels.name, 0, names), "labels.name out of range")
@@ -108,7 +111,7 @@ def _check_types(types: Types, objects: int) -> None:
     _require(bool((above == -1).all()), "types.base runs in a circle")
 
 
-def _check_references(graph: HeapGraph) -> None:
+def _check_references(graph: HeapGraph, has_labels: bool) -> None:
     first = graph.first_ref
     _require(len(first) == graph.objects + 1, "references are not one row per object")
     _require(bool(first[0] == 0 and first[-1] == graph.references), "references do not add up")
@@ -116,9 +119,12 @@ def _check_references(graph: HeapGraph) -> None:
     low, end = _label_bounds(graph.objects, len(graph.names))
     for start in range(0, graph.references, _SLICE):
         part = slice(start, start + _SLICE)
-        kind, label = graph.kind[part], graph.label[part]
+        kind = graph.kind[part]
         _require(_within(graph.target[part], 0, graph.objects), "references.target out of range")
         _require(_within(kind, 0, len(Ref)), "references.kind out of range")
+        if not has_labels:
+            continue
+        label = graph.label[part]
         wrong = (label < low[kind]) | (label > end[kind])
         if wrong.any():
             row = int(wrong.argmax())

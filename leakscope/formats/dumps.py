@@ -42,11 +42,6 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
         "is Go's own heap dump, which has no types",
         "leakscope reads profiles of Go: curl -o heap.pb.gz 'http://HOST:PORT/debug/pprof/heap?gc=1'",
     ),
-    (
-        b"\x7fELF",
-        "is a core file or a program",
-        "leakscope reads running processes and snapshots: leakscope snapshot PID.",
-    ),
 )  # fmt: skip
 """How a file begins that is known and cannot be read: what to say, and what to do instead."""
 
@@ -164,4 +159,3 @@ def _require_room(path: Path) -> None:
         raise InputError(
             f"cannot unpack {path}: there is no room left in {folder}", "Set TMPDIR to a folder with more room."
         )
-

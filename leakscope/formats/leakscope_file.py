@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from leakscope.formats.container import Damaged, Meta, as_input_error, open_memb
 from leakscope.formats.layout import META, OPTIONAL, SCHEMA, TABLES, decoded_limit, member_name, tables_of
 from leakscope.formats.tables import Column, read_table, write_table
 from leakscope.graph.heap import Bounds, Frames, HeapGraph, Int32s, Int64s, Labels, Roots, Sessions, Types
+
+_LABEL = "references.label"
+UNREAD = (_LABEL, "labels", "frames", "sessions", "bounds")
+"""What ``load`` can leave unread: who only asks who keeps how much needs none of it."""
 
 
 def save(graph: HeapGraph, path: Path) -> None:
@@ -37,14 +42,19 @@ def save(graph: HeapGraph, path: Path) -> None:
                 write_table(member, table, columns)
 
 
-def load(path: Path) -> HeapGraph:
-    """The graph in ``path``. Raises InputError for whatever is not an intact snapshot."""
+def load(path: Path, without: Collection[str] = ()) -> HeapGraph:
+    """The graph in ``path``. Raises InputError for whatever is not an intact snapshot.
+
+    ``without``: what the caller never asks for and is not read: of ``UNREAD``. It is empty, None for an optional table.
+    """
+    if not set(without) <= set(UNREAD):
+        raise ValueError(f"{sorted(set(without) - set(UNREAD))} cannot be left out")
     with as_input_error(path), opened(path) as (file, size), open_members(file) as container:
         meta = read_meta(container, path)
         _refuse_bombs(meta, size)
-        tables = {table: _read(container, table, meta.rows[table]) for table in tables_of(meta.schema)}
-        graph = _graph_of(tables, meta)
-        check(graph)
+        tables = {table: _read(container, table, meta.rows[table], without) for table in tables_of(meta.schema)}
+        graph = _graph_of(tables, meta, without)
+        check(graph, has_labels=_LABEL not in without)
         return graph
 
 
@@ -61,8 +71,14 @@ def _member(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _read(container: zipfile.ZipFile, table: str, rows: int) -> dict[str, Column]:
-    return read_table(container.read(member_name(table)), table, rows)  # zipfile checks the CRC
+def _read(container: zipfile.ZipFile, table: str, rows: int, without: Collection[str]) -> dict[str, Column]:
+    wanted = [] if table in without else [name for name in TABLES[table].names if f"{table}.{name}" not in without]
+    unread: dict[str, Column] = {
+        field.name: np.zeros(0, field.type.to_pandas_dtype()) for field in TABLES[table] if field.name not in wanted
+    }
+    if not wanted:
+        return unread
+    return {**read_table(container.read(member_name(table)), table, rows, wanted), **unread}  # zipfile checks the CRC
 
 
 def _refuse_bombs(meta: Meta, file_bytes: int) -> None:
@@ -102,8 +118,9 @@ def _pick(holder: object, table: str) -> dict[str, Column]:
     return {name: getattr(holder, name) for name in TABLES[table].names}
 
 
-def _graph_of(tables: dict[str, dict[str, Any]], meta: Meta) -> HeapGraph:
+def _graph_of(tables: dict[str, dict[str, Any]], meta: Meta, without: Collection[str]) -> HeapGraph:
     references = tables["references"]
+    absent = {*meta.without, *without}
     return HeapGraph(
         **tables["objects"],
         first_ref=_first_ref(references.pop("source"), meta.rows["objects"]),
@@ -113,8 +130,8 @@ def _graph_of(tables: dict[str, dict[str, Any]], meta: Meta) -> HeapGraph:
         labels=Labels(**tables["labels"]),
         frames=Frames(**tables["frames"]),
         roots=Roots(**tables["roots"]),
-        sessions=None if "sessions" in meta.without else Sessions(**tables["sessions"]),
-        bounds=None if "bounds" in meta.without else Bounds(**tables["bounds"]),
+        sessions=None if "sessions" in absent else Sessions(**tables["sessions"]),
+        bounds=None if "bounds" in absent else Bounds(**tables["bounds"]),
         facts=meta.facts,
     )
 
@@ -124,5 +141,8 @@ def _first_ref(source: Int32s, objects: int) -> Int64s:
     if len(source) and not (source[0] >= 0 and source[-1] < objects and (source[1:] >= source[:-1]).all()):
         raise Damaged("references.source is out of range or does not ascend")
     first = np.zeros(objects + 1, np.int64)
-    np.cumsum(np.bincount(source, minlength=objects), out=first[1:])
+    if len(source):
+        ends = np.append(np.flatnonzero(source[1:] != source[:-1]) + 1, len(source))
+        first[source[ends - 1] + 1] = ends
+    np.maximum.accumulate(first, out=first)
     return first

@@ -44,8 +44,8 @@ def _array(column: Column, type: pa.DataType) -> pa.Array:
     return pa.array(column, type)
 
 
-def read_table(data: bytes, table: str, rows: int) -> dict[str, Column]:
-    """The columns of ``table``. Raises ValueError or OSError unless ``data`` holds exactly ``rows`` of them."""
+def read_table(data: bytes, table: str, rows: int, columns: list[str]) -> dict[str, Column]:
+    """These columns of ``table``. Raises ValueError or OSError unless ``data`` holds exactly ``rows`` of them."""
     schema, member = TABLES[table], member_name(table)
     try:
         check_pages(data, schema.names, rows, decoded_limit(len(data)))
@@ -56,7 +56,7 @@ def read_table(data: bytes, table: str, rows: int) -> dict[str, Column]:
     file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), pre_buffer=False)
     if not file.schema_arrow.equals(schema, check_metadata=False):
         raise Damaged(f"{member} has other columns than expected")
-    content = file.read(use_threads=True)
+    content = file.read(columns=columns, use_threads=True)
     if content.num_rows != rows:
         raise Damaged(f"{member} holds {content.num_rows} rows, not {rows}")
     return {name: _column(content.column(name)) for name in content.column_names}

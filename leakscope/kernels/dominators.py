@@ -12,6 +12,7 @@ import cython
 import numpy as np
 from cython.cimports.leakscope.kernels.edges import Edges
 
+from leakscope.kernels import _columns
 from leakscope.kernels.edges import nodes_of
 
 SUPER_ROOT = -1
@@ -26,13 +27,13 @@ def dominators(edges: Edges, roots):
     nodes, each after its dominator: backwards it is good for sums over subtrees.
     """
     roots = nodes_of(edges, roots)
-    number = np.zeros(edges.nodes, dtype=np.int32)
-    vertex = np.empty(edges.nodes + 1, dtype=np.int32)
-    parent = np.empty(edges.nodes + 1, dtype=np.int32)
+    number = _columns.zeros(edges.nodes, np.int32)
+    vertex = _columns.empty(edges.nodes + 1, np.int32)
+    parent = _columns.empty(edges.nodes + 1, np.int32)
     count = _depth_first(edges, roots, number, vertex, parent)
-    vertex = vertex[: count + 1].copy()
-    parent = parent[: count + 1].copy()
-    semi = parent.copy()
+    vertex = vertex[: count + 1]
+    parent = parent[: count + 1]
+    semi = _columns.copied(parent, np.int32)
     semi[number[roots]] = 0
     back_first, back = _backward_edges(edges, number, vertex, semi)
     idom = _lengauer_tarjan(parent, semi, back_first, back)
@@ -53,7 +54,7 @@ def _depth_first(
     parent: cython.int[::1],
 ):
     """Numbers what ``roots`` reach from 1 on, in preorder; returns how many. ``vertex`` is inverse to ``number``."""
-    cursors: cython.longlong[::1] = np.empty(edges.nodes + 1, dtype=np.int64)  # by depth; touched as deep as needed
+    cursors: cython.longlong[::1] = _columns.empty(edges.nodes + 1, np.int64)  # by depth; touched as deep as needed
     count: cython.int = 0
     depth: cython.int
     current: cython.int
@@ -94,7 +95,7 @@ def _depth_first(
 def _backward_edges(edges: Edges, number: cython.int[::1], vertex: cython.int[::1], semi: cython.int[::1]):
     """``(first, sources)``: the larger numbers that refer to each number; the smaller ones lower ``semi``."""
     count: cython.int = cython.cast(cython.int, vertex.shape[0] - 1)
-    back_first = np.zeros(count + 2, dtype=np.int64)
+    back_first = _columns.zeros(count + 2, np.int64)
     first: cython.longlong[::1] = back_first
     source: cython.int
     target: cython.int
@@ -110,7 +111,7 @@ def _backward_edges(edges: Edges, number: cython.int[::1], vertex: cython.int[::
                         semi[target] = source
         for target in range(1, count + 2):
             first[target] += first[target - 1]
-    sources = np.empty(back_first[count + 1], dtype=np.int32)
+    sources = _columns.empty(back_first[count + 1], np.int32)
     out: cython.int[::1] = sources
     with cython.nogil:
         for source in range(1, count + 1):
@@ -129,17 +130,19 @@ def _lengauer_tarjan(
 ):
     """Immediate dominators in depth-first numbers. ``ancestor`` begins as the tree's parents and is compressed."""
     count: cython.int = cython.cast(cython.int, ancestor.shape[0] - 1)
-    idoms = np.zeros(count + 1, dtype=np.int32)
+    idoms = _columns.zeros(count + 1, np.int32)
     idom: cython.int[::1] = idoms  # until a node's dominator is known: the next one in its bucket
-    bucket: cython.int[::1] = np.zeros(count + 1, dtype=np.int32)
-    label: cython.int[::1] = np.arange(count + 1, dtype=np.int32)
-    path: cython.int[::1] = np.empty(count + 1, dtype=np.int32)
+    bucket: cython.int[::1] = _columns.zeros(count + 1, np.int32)
+    label: cython.int[::1] = _columns.empty(count + 1, np.int32)
+    path: cython.int[::1] = _columns.empty(count + 1, np.int32)
     w: cython.int
     v: cython.int
     best: cython.int
     after: cython.int
     position: cython.longlong
     with cython.nogil:
+        for w in range(count + 1):
+            label[w] = w
         for w in range(count, 0, -1):
             v = bucket[w]
             while v:
@@ -213,7 +216,7 @@ def subtree_sums(idom, order, weights):
 
     An unreachable node has its own weight.
     """
-    sums = np.array(weights, dtype=np.int64)
+    sums = _columns.copied(weights, np.int64)
     total: cython.longlong[::1] = sums
     above: cython.int[::1] = idom
     nodes: cython.int[::1] = order
@@ -231,13 +234,13 @@ def intervals(idom, order):
     What ``node`` dominates, itself included, is ``by_enter[enter[node] : enter[node] + size[node]]``.
     Unreachable nodes have ``enter`` -1 and ``size`` 0.
     """
-    sizes = np.zeros(len(idom), dtype=np.int32)
+    sizes = _columns.zeros(len(idom), np.int32)
     enters = np.full(len(idom), -1, dtype=np.int32)
-    by_enter = np.empty(len(order), dtype=np.int32)
+    by_enter = _columns.empty(len(order), np.int32)
     size: cython.int[::1] = sizes
     enter: cython.int[::1] = enters
     at: cython.int[::1] = by_enter
-    free: cython.int[::1] = np.empty(len(idom), dtype=np.int32)  # by node: where its next child's interval begins
+    free: cython.int[::1] = _columns.empty(len(idom), np.int32)  # by node: where its next child's interval begins
     above: cython.int[::1] = idom
     nodes: cython.int[::1] = order
     top: cython.int = 0
@@ -267,13 +270,13 @@ def outermost_sums(size, by_enter, group, weights, groups: cython.int):
 
     ``group`` (int32, by node) is 0..groups-1, or -1 for none.
     """
-    sums = np.zeros(groups, dtype=np.int64)
+    sums = _columns.zeros(groups, np.int64)
     group = np.ascontiguousarray(group, dtype=np.int32)
     if len(group) and (group.min() < -1 or group.max() >= groups):
         raise ValueError("a group number is out of range")
     total: cython.longlong[::1] = sums
     # By group, the end of the interval of its member that is open: outside it, the next one is outermost.
-    covered: cython.int[::1] = np.zeros(groups, dtype=np.int32)
+    covered: cython.int[::1] = _columns.zeros(groups, np.int32)
     member: cython.int[::1] = group
     weight: cython.longlong[::1] = np.ascontiguousarray(weights, dtype=np.int64)
     length: cython.int[::1] = size

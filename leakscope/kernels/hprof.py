@@ -82,7 +82,7 @@ class Walk:
         u64: cython.int = 0
         i64: cython.int = 0
         u8: cython.int = 0
-        for name, column in self.columns.items():
+        for column in self.columns.values():
             address: cython.size_t = column.ctypes.data
             if column.dtype == np.uint64:
                 self.u64[u64] = cython.cast(cython.p_ulonglong, address)
@@ -333,14 +333,14 @@ class Walk:
     ) -> cython.longlong:
         """A class's constants, or its static fields: how many, then of each a name, a type and a value."""
         count: cython.longlong
-        i: cython.longlong
+        _: cython.longlong
         code: cython.uchar
         row: cython.longlong
         if at + 2 > end:
             return self.stop(CUT_OFF_, at)
         count = self.number(at, 2)
         at += 2
-        for i in range(count):
+        for _ in range(count):
             if at + name_bytes + 1 > end:
                 return self.stop(CUT_OFF_, at)
             code = self.data[at + name_bytes]
@@ -364,7 +364,7 @@ class Walk:
     def declared(self, at: cython.longlong, end: cython.longlong) -> cython.longlong:
         """A class's instance fields: how many, then of each a name and a type."""
         count: cython.longlong
-        i: cython.longlong
+        _: cython.longlong
         code: cython.uchar
         row: cython.longlong
         w: cython.int = self.width
@@ -374,7 +374,7 @@ class Walk:
         at += 2
         if at + count * (w + 1) > end:
             return self.stop(CUT_OFF_, at)
-        for i in range(count):
+        for _ in range(count):
             code = self.data[at + w]
             if code > 11 or self.sizes[code] == 0:
                 return self.stop(BAD_TYPE_, at + w)

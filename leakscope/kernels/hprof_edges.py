@@ -9,7 +9,7 @@ import numpy as np
 from cython.cimports.leakscope.kernels.hprof_ids import Ids
 
 NO_COLLECTION, BINS, ARRAY, CHAIN, ALTERNATING, TREE = range(6)
-"""Shapes of collections: an array of chains of entries, an array, a chain of nodes, keys and values by turns, a tree."""
+"""Shapes of collections: an array of chains of entries, an array, a chain of nodes, keys and values in turn, a tree."""
 SET_VALUE, PLAIN_KEY = 1, 2
 """What objects of a type are worth in a map: the value of every entry of a set; a key that is not looked for."""
 _BINS = cython.declare(cython.int, 1)

@@ -64,7 +64,7 @@ class Ids:
 
 
 def numbers_at(data, places, width):
-    """The big-endian numbers (uint64) of ``width`` bytes at these offsets of ``data`` (uint8); 0 where it ends before."""
+    """The big-endian numbers (uint64) of ``width`` bytes at these offsets of ``data`` (uint8); 0 beyond its end."""
     byte: cython.const[cython.uchar][::1] = data
     place: cython.longlong[::1] = np.ascontiguousarray(places, dtype=np.int64)
     numbers = np.zeros(len(places), dtype=np.uint64)

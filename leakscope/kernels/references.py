@@ -14,7 +14,7 @@ from cython.cimports.leakscope.kernels.layout import Layout
 from cython.cimports.leakscope.kernels.memory import Objects
 from cython.cimports.leakscope.kernels.sink import Sink
 
-from leakscope.kernels import _shapes
+from leakscope.kernels import _columns, _shapes
 
 # graph.kinds.Ref and _shapes, as C integers.
 ATTR = cython.declare(cython.int, 1)
@@ -80,9 +80,9 @@ class ReferenceReader:
         self.word_kind = word_kind
 
     def read(self, start, stop):
-        """References of objects ``[start, stop)``: ``(counts int64, targets int32, kinds uint8, labels int32)``."""
-        counts = np.empty(stop - start, dtype=np.int64)
-        out: cython.longlong[::1] = counts
+        """References of objects ``[start, stop)``: ``(counts int32, targets int32, kinds uint8, labels int32)``."""
+        counts = _columns.empty(stop - start, np.int32)
+        out: cython.int[::1] = counts
         first: cython.Py_ssize_t = start
         i: cython.Py_ssize_t
         before: cython.Py_ssize_t
@@ -90,7 +90,7 @@ class ReferenceReader:
             for i in range(out.shape[0]):
                 before = self.sink.count
                 self.read_object(first + i)
-                out[i] = self.sink.count - before
+                out[i] = cython.cast(cython.int, self.sink.count - before)
         return counts, *self.sink.taken()
 
     @cython.cfunc

@@ -4,6 +4,7 @@ import cython
 import numpy as np
 from cython.cimports.leakscope.kernels.edges import Edges
 
+from leakscope.kernels import _columns
 from leakscope.kernels.edges import nodes_of
 
 
@@ -52,11 +53,11 @@ class Removal:
 
     def __init__(self, edges: Edges, weights, held):
         self.edges = edges
-        self.weight = np.array(weights, dtype=np.int64)
-        self.state = np.array(held, dtype=np.uint8)
-        self.uncounted = np.zeros(edges.nodes, dtype=np.int32)
-        self.reached = np.empty(edges.nodes, dtype=np.int32)
-        self.rescued = np.empty(edges.nodes, dtype=np.int32)
+        self.weight = _columns.copied(weights, np.int64)
+        self.state = _columns.copied(held, np.uint8)
+        self.uncounted = _columns.zeros(edges.nodes, np.int32)
+        self.reached = _columns.empty(edges.nodes, np.int32)
+        self.rescued = _columns.empty(edges.nodes, np.int32)
 
     @cython.cfunc
     @cython.nogil

@@ -10,6 +10,8 @@ import cython
 import numpy as np
 from cython.cimports.leakscope.kernels.memory import Memory
 
+from leakscope.kernels import _columns
+
 
 @cython.final
 @cython.cclass
@@ -63,25 +65,40 @@ def mix(address: cython.ulonglong) -> cython.ulonglong:
     return (address * cython.cast(cython.ulonglong, 0x9E3779B97F4A7C15)) >> 32
 
 
-def find_words(memory: Memory, values, start, stop):
-    """Buffer offsets (int64, ascending, within ``[start, stop)``) of the words equal to one of ``values``."""
-    table: AddressTable = AddressTable(values)
-    low: cython.ulonglong = int(values.min())
-    high: cython.ulonglong = int(values.max())
-    found = np.empty((stop - start) // 8, dtype=np.int64)
+def find_type_like(
+    memory: Memory,
+    basicsize: cython.longlong,
+    flags: cython.longlong,
+    name: cython.longlong,
+    ready: cython.ulonglong,
+    largest: cython.ulonglong,
+    length: cython.longlong,
+    start,
+    stop,
+):
+    """Buffer offsets (int64) in ``[start, stop)`` of what looks like a type object; what its own type is, nobody asks.
+
+    ``basicsize``, ``flags`` and ``name``: where a type of ``length`` bytes has these fields; ``ready``: a bit of the
+    flags that must be set; ``largest``: the end of sensible basic sizes.
+    """
+    found = _columns.empty((stop - start) // 8, np.int64)
     out: cython.longlong[::1] = found
     count: cython.Py_ssize_t = 0
     i: cython.longlong
     first: cython.longlong = start >> 3
-    last: cython.longlong = stop >> 3
-    word: cython.ulonglong
+    last: cython.longlong = min(stop, memory.size - length + 8) >> 3
+    size: cython.ulonglong
+    refs: cython.ulonglong
     with cython.nogil:
         for i in range(first, last):
-            word = memory.words[i]
-            if low <= word and word <= high and table.row(word) >= 0:
+            size = memory.words[i + (basicsize >> 3)]
+            if size < 8 or size >= largest or not memory.words[i + (flags >> 3)] & ready:
+                continue
+            refs = memory.words[i]
+            if refs and refs < cython.cast(cython.ulonglong, 1) << 33 and memory.words[i + (name >> 3)]:
                 out[count] = i << 3
                 count += 1
-    return found[:count].copy()
+    return found[:count]
 
 
 def mark_objects(
@@ -94,6 +111,7 @@ def mark_objects(
     least,
     static_pages,
     stack_pages,
+    glibc,
     start,
     stop,
 ):
@@ -103,7 +121,7 @@ def mark_objects(
     ``heads`` uint8 and ``least`` int64 per type: bytes of an object's block before and after its
     address. ``static_pages``: uint8 per page, 1 for .data and .bss, where objects are aligned
     to 8 bytes, have no collector head, and are never of a heap type. ``stack_pages``: uint8 per page, 1 where a C
-    stack may lie, whose words are objects only in a block of an allocator.
+    stack may lie, whose words are objects only in a block of an allocator. ``glibc``: whether that may be glibc's.
     Returns ``(offsets, type_indices)``, ascending.
     """
     table: AddressTable = AddressTable(type_addresses)
@@ -114,11 +132,12 @@ def mark_objects(
     address: cython.ulonglong[::1] = pages
     static: cython.uchar[::1] = static_pages
     stack: cython.uchar[::1] = stack_pages
+    has_chunks: cython.bint = glibc
     low: cython.ulonglong = int(type_addresses.min())
     high: cython.ulonglong = int(type_addresses.max())
     # Static pages are looked at every 8 bytes; what is not touched of these arrays costs nothing.
-    offsets = np.empty((stop - start) // 8 + 1, dtype=np.int64)
-    rows = np.empty((stop - start) // 8 + 1, dtype=np.int32)
+    offsets = _columns.empty((stop - start) // 8 + 1, np.int64)
+    rows = _columns.empty((stop - start) // 8 + 1, np.int32)
     out: cython.longlong[::1] = offsets
     out_row: cython.int[::1] = rows
     count: cython.Py_ssize_t = 0
@@ -148,14 +167,16 @@ def mark_objects(
                     else:
                         place = address[page] + cython.cast(cython.ulonglong, offset & 4095)
                         on_stack = stack[page] and table.row(place) < 0
-                        if not fits_block(memory, place, head[row], size[row], gc[row], on_heap[row], on_stack):
+                        if not fits_block(
+                            memory, place, head[row], size[row], gc[row], on_heap[row], on_stack, has_chunks
+                        ):
                             row = -1
                     if row >= 0:
                         out[count] = offset
                         out_row[count] = row
                         count += 1
                 offset += step
-    return offsets[:count].copy(), rows[:count].copy()
+    return offsets[:count], rows[:count]
 
 
 @cython.cfunc
@@ -195,11 +216,13 @@ def fits_block(
     gc: cython.uchar,
     on_heap: cython.uchar,
     on_stack: cython.bint,
+    has_chunks: cython.bint,
 ) -> cython.bint:
     """Whether the object begins an allocator's block that is large enough for it.
 
     Outside pymalloc's pools there is nothing to compare with. But where a stack is, or where the collector's list
-    knows nothing of the object, only a block of glibc's can tell it from words of a stack.
+    knows nothing of the object, only a block of glibc's can tell it from words of a stack. Other allocators have
+    nothing before their blocks: then what is in no list may be an object, and what a list denies is none.
     """
     start: cython.ulonglong = address - head
     block: cython.longlong = memory.pool_block(address)
@@ -207,6 +230,8 @@ def fits_block(
         return memory.begins_block(start, block) and head + least <= block
     if not on_stack and (not gc or linked_back(memory, address, on_heap)):
         return True
+    if not has_chunks:
+        return not on_stack and memory.word(address - 16) == 0
     return (start & 4095) == 16 or memory.glibc_chunk(start) >= head + least
 
 
@@ -229,100 +254,18 @@ def linked_back(memory: Memory, address: cython.ulonglong, on_heap: cython.uchar
     return back & 2 or (back & ~cython.cast(cython.ulonglong, 3)) == address - 16
 
 
-def find_self_typed(memory: Memory, pages):
-    """Buffer offsets (int64) of what could be classes that are their own type."""
-    address: cython.ulonglong[::1] = pages
-    found: list = []
-    page: cython.longlong
-    word: cython.longlong
-    for page in range(address.shape[0]):
-        with cython.nogil:
-            word = self_typed_word(memory, page, address[page], 0)
-        while word >= 0:
-            found.append((page << 12) + word * 8)
-            word = self_typed_word(memory, page, address[page], word + 2)
-    return np.array(found, dtype=np.int64)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def self_typed_word(
-    memory: Memory, page: cython.longlong, address: cython.ulonglong, start: cython.longlong
-) -> cython.longlong:
-    """The first word of a page, from ``start`` on in steps of two, whose follower holds the word's address; or -1."""
-    i: cython.longlong = start
-    while i < 511:
-        if memory.words[(page << 9) + i + 1] == address + cython.cast(cython.ulonglong, i) * 8:
-            return i
-        i += 2
-    return -1
-
-
-def inline_ends(memory: Memory, pages, offsets, rows, basic, itemsize, count_rule):
-    """Where each object ends in the buffer (int64), inline items included; -1 if it does not fit.
-
-    ``pages``: uint64, as in ``MemoryImage``: an object must not span a hole.
-    Per type: ``basic``, ``itemsize`` int64 and ``count_rule`` uint8: 0 no items, 1 ``abs(ob_size)``,
-    2 the digits of an ``int`` since 3.12 (``lv_tag >> 3``).
-    """
+def addresses_of(pages, offsets, static_pages):
+    """``(addresses uint64, static uint8)`` of the objects at these buffer offsets; ``static_pages`` uint8 per page."""
     page: cython.ulonglong[::1] = pages
+    fixed: cython.uchar[::1] = static_pages
     place: cython.longlong[::1] = offsets
-    row: cython.int[::1] = rows
-    size: cython.longlong[::1] = basic
-    item: cython.longlong[::1] = itemsize
-    rule: cython.uchar[::1] = count_rule
-    ends = np.empty(len(offsets), dtype=np.int64)
-    out: cython.longlong[::1] = ends
+    addresses = _columns.empty(len(offsets), np.uint64)
+    static = _columns.empty(len(offsets), np.uint8)
+    out: cython.ulonglong[::1] = addresses
+    out_static: cython.uchar[::1] = static
     i: cython.Py_ssize_t
-    t: cython.int
-    items: cython.longlong
-    total: cython.longlong
-    first: cython.longlong
-    last: cython.longlong
     with cython.nogil:
         for i in range(place.shape[0]):
-            t = row[i]
-            total = size[t]
-            if rule[t] and place[i] + 24 <= memory.size:
-                items = cython.cast(cython.longlong, memory.words[(place[i] >> 3) + 2])
-                if rule[t] == 2:
-                    items = items >> 3
-                if items < 0:
-                    items = -items
-                if items < 0 or items > memory.size:
-                    out[i] = -1
-                    continue
-                total += items * item[t]
-            out[i] = -1
-            if total > 0 and place[i] + total <= memory.size:
-                first = place[i] >> 12
-                last = (place[i] + total - 1) >> 12
-                if page[last] - page[first] == cython.cast(cython.ulonglong, last - first) << 12:
-                    out[i] = place[i] + total
-    return ends
-
-
-def outermost(offsets, ends, head, static):
-    """Mask (uint8) of the candidates that do not begin inside the one before.
-
-    ``head``: bytes that belong to each object before its address (uint8 per
-    object); ``static``: uint8 per object, never dropped nor dropping others
-    (a static type is shorter than the heap types that share its row).
-    """
-    place: cython.longlong[::1] = offsets
-    end: cython.longlong[::1] = ends
-    before: cython.uchar[::1] = head
-    fixed: cython.uchar[::1] = static
-    keep = np.zeros(len(offsets), dtype=np.uint8)
-    out: cython.uchar[::1] = keep
-    i: cython.Py_ssize_t
-    free_from: cython.longlong = 0
-    with cython.nogil:
-        for i in range(place.shape[0]):
-            if fixed[i]:
-                out[i] = 1
-            elif end[i] >= 0 and place[i] - before[i] >= free_from:
-                out[i] = 1
-                free_from = end[i]
-    return keep
+            out[i] = page[place[i] >> 12] + cython.cast(cython.ulonglong, place[i] & 4095)
+            out_static[i] = fixed[place[i] >> 12]
+    return addresses, static

@@ -1,7 +1,17 @@
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s, UInt64s
 from leakscope.kernels.memory import Memory
 
-def find_words(memory: Memory, values: UInt64s, start: int, stop: int) -> Int64s: ...
+def find_type_like(
+    memory: Memory,
+    basicsize: int,
+    flags: int,
+    name: int,
+    ready: int,
+    largest: int,
+    length: int,
+    start: int,
+    stop: int,
+) -> Int64s: ...
 def mark_objects(
     memory: Memory,
     pages: UInt64s,
@@ -12,17 +22,8 @@ def mark_objects(
     least: Int64s,
     static_pages: UInt8s,
     stack_pages: UInt8s,
+    glibc: bool,
     start: int,
     stop: int,
 ) -> tuple[Int64s, Int32s]: ...
-def find_self_typed(memory: Memory, pages: UInt64s) -> Int64s: ...
-def inline_ends(
-    memory: Memory,
-    pages: UInt64s,
-    offsets: Int64s,
-    rows: Int32s,
-    basic: Int64s,
-    itemsize: Int64s,
-    count_rule: UInt8s,
-) -> Int64s: ...
-def outermost(offsets: Int64s, ends: Int64s, head: UInt8s, static: UInt8s) -> UInt8s: ...
+def addresses_of(pages: UInt64s, offsets: Int64s, static_pages: UInt8s) -> tuple[UInt64s, UInt8s]: ...

@@ -5,6 +5,8 @@ import numpy as np
 from cython.cimports.leakscope.kernels.layout import Layout
 from cython.cimports.leakscope.kernels.memory import Objects
 
+from leakscope.kernels import _columns
+
 INDEX = cython.declare(cython.int, 3)
 
 
@@ -25,9 +27,9 @@ class Sink:
         self.pages = pages
         self.frame_label = frame_label
         self.room = self.memory.size // 8 + 1
-        self._targets = np.empty(self.room, dtype=np.int32)
-        self._kinds = np.empty(self.room, dtype=np.uint8)
-        self._labels = np.empty(self.room, dtype=np.int32)
+        self._targets = _columns.empty(self.room, np.int32)
+        self._kinds = _columns.empty(self.room, np.uint8)
+        self._labels = _columns.empty(self.room, np.int32)
         self.targets = self._targets
         self.kinds = self._kinds
         self.labels = self._labels
@@ -35,9 +37,9 @@ class Sink:
         self.budget = self.room * 4
 
     def taken(self):
-        """``(targets int32, kinds uint8, labels int32)`` so far, as arrays of their own."""
+        """``(targets int32, kinds uint8, labels int32)`` so far; the reader is at its end."""
         n = self.count
-        return self._targets[:n].copy(), self._kinds[:n].copy(), self._labels[:n].copy()
+        return self._targets[:n], self._kinds[:n], self._labels[:n]
 
     @cython.cfunc
     @cython.inline

@@ -5,7 +5,7 @@ import numpy as np
 from cython.cimports.leakscope.kernels.layout import Layout
 from cython.cimports.leakscope.kernels.memory import Memory
 
-from leakscope.kernels import _shapes
+from leakscope.kernels import _columns, _shapes
 
 LIST_SHAPE = cython.declare(cython.int, _shapes.Shape.LIST)
 DICT_SHAPE = cython.declare(cython.int, _shapes.Shape.DICT)
@@ -206,7 +206,7 @@ def own_sizes(memory: Memory, layout: Layout, offsets, rows, types):
     place: cython.longlong[::1] = offsets
     row: cython.int[::1] = rows
     table: cython.longlong[:, ::1] = types
-    sizes = np.empty(len(offsets), dtype=np.int64)
+    sizes = _columns.empty(len(offsets), np.int64)
     out: cython.longlong[::1] = sizes
     i: cython.Py_ssize_t
     with cython.nogil:

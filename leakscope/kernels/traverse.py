@@ -4,6 +4,7 @@ import cython
 import numpy as np
 from cython.cimports.leakscope.kernels.edges import Edges
 
+from leakscope.kernels import _columns
 from leakscope.kernels.edges import nodes_of
 
 REACHED = 1
@@ -18,13 +19,13 @@ def reach(edges: Edges, starts, blocked=None):
     was turned back (starts among them), 0 for the rest.
     """
     starts = nodes_of(edges, starts)
-    mask = np.zeros(edges.nodes, dtype=np.uint8)
+    mask = _columns.zeros(edges.nodes, np.uint8)
     if blocked is None:
-        blocked = np.zeros(edges.nodes, dtype=np.uint8)
+        blocked = _columns.zeros(edges.nodes, np.uint8)
     begin: cython.int[::1] = starts
     state: cython.uchar[::1] = mask
     wall: cython.uchar[::1] = blocked
-    queue: cython.int[::1] = np.empty(edges.nodes + 1, dtype=np.int32)
+    queue: cython.int[::1] = _columns.empty(edges.nodes + 1, np.int32)
     head: cython.int = 0
     tail: cython.int = 0
     node: cython.int
@@ -83,10 +84,10 @@ class Search:
         self.edges = edges
         self.free_kind = free_kind
         self.count = 0
-        self.state = np.zeros(edges.nodes, dtype=np.uint8)
-        self.parent = np.full(edges.nodes, -1, dtype=np.int32)
-        self.parent_edge = np.full(edges.nodes, -1, dtype=np.int64)
-        self.order = np.empty(edges.nodes, dtype=np.int32)
+        self.state = _columns.zeros(edges.nodes, np.uint8)
+        self.parent = _columns.full(edges.nodes, -1, np.int32)
+        self.parent_edge = _columns.full(edges.nodes, -1, np.int64)
+        self.order = _columns.empty(edges.nodes, np.int32)
         self.state_at = cython.cast(cython.p_uchar, cython.cast(cython.size_t, self.state.ctypes.data))
         self.parent_at = cython.cast(cython.p_int, cython.cast(cython.size_t, self.parent.ctypes.data))
         self.edge_at = cython.cast(cython.p_longlong, cython.cast(cython.size_t, self.parent_edge.ctypes.data))

@@ -12,6 +12,7 @@ from leakscope.findings.model import (
     Check,
     ClassRow,
     Cluster,
+    FamilyMember,
     ProcessRow,
     Snapshot,
 )
@@ -35,6 +36,11 @@ def doctor(source: str | None, checks: Iterable[Check]) -> Document:
 def snapshot(source: str, facts: Snapshot) -> Document:
     """``snapshot``: the facts of the capture."""
     return document("snapshot", source, snapshot=_plain(facts))
+
+
+def family(source: str, members: Iterable[FamilyMember]) -> Document:
+    """``snapshot --tree``: ``processes``, parents before their children, each with its capture or the reason."""
+    return document("snapshot", source, processes=plain_all(members))
 
 
 def sessions(source: str, report: SessionReport) -> Document:

@@ -33,10 +33,12 @@ def pool_lines(pools: Iterable[PoolUse]) -> list[str]:
     pools = list(pools)
     busy = [pool for pool in pools if pool.taken]
     shown = [line for pool in busy[:LINES_OF_POOLS] for line in _pool(pool)]
-    others = len(pools) - min(len(busy), LINES_OF_POOLS)
-    idle = f"{units.count(others)} {'more pools' if shown else 'pools'}, of which nothing is checked out"
-    more = f"{units.count(len(busy) - LINES_OF_POOLS)} more pools are in use"
-    return [*shown, *([more] if len(busy) > LINES_OF_POOLS else [idle] if others else [])]
+    others, unused = len(busy) - LINES_OF_POOLS, len(pools) - len(busy)
+    if others > 0:
+        shown.append(f"{units.count(others)} more in use")
+    if unused:
+        shown.append(f"{units.count(unused)} of which nothing is checked out")
+    return shown
 
 
 def expected_lines(groups: Iterable[Expected]) -> list[str]:

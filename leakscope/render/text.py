@@ -15,13 +15,14 @@ from leakscope.findings.model import (
     Snapshot,
 )
 from leakscope.render import chain_text, units
+from leakscope.render.family_text import in_families, pid
 from leakscope.render.screen import Column, Screen, draw, indented, number, safe, table
 
 STATUS_STYLE = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 
 def ps(rows: Sequence[ProcessRow], screen: Screen) -> str:
-    """One line per process; why it is not supported, where it is not."""
+    """One line per process, children under their parents; why it is not supported, where it is not."""
     if not rows:
         return "No process of a runtime that leakscope knows is visible from here.\n"
     columns = [
@@ -36,16 +37,16 @@ def ps(rows: Sequence[ProcessRow], screen: Screen) -> str:
     ]
     cells = [
         [
-            str(row.pid),
+            pid(row),
             f"{row.runtime} {row.version}" if row.version else row.runtime,
             units.size(row.rss_bytes),
             units.count(row.threads),
             units.count(row.open_files),
             units.count(row.connections),
-            row.command,
+            command,
             "yes" if row.supported else f"no: {row.reason}",
         ]
-        for row in rows
+        for row, command in in_families(rows)
     ]
     return draw([table(columns, cells)], screen)
 
@@ -68,9 +69,10 @@ def snapshot(facts: Snapshot, screen: Screen) -> str:
     """What was captured, how long the target stood, and what to type next."""
     pause, copied = units.milliseconds(facts.pause_ms), units.size(facts.copied_bytes)
     garbage = f"{units.count(facts.garbage_objects)} objects, {units.size(facts.garbage_bytes)}"
+    how = f"{pause} ({copied} copied, strategy {facts.strategy})"
     rows = [
         ["target", f"{'' if facts.pid is None else f'PID {facts.pid}, '}{facts.runtime} {facts.version}"],
-        ["pause", f"{pause} ({copied} copied, strategy {facts.strategy})"],
+        ["pause", f"none, {copied} of a core file" if facts.strategy == "core" else how],
         ["heap", f"{units.count(facts.objects)} objects, {units.count(facts.references)} references"],
         ["sessions", f"{units.count(facts.sessions)} alive"],
         ["garbage", f"{garbage}, not collected yet"],

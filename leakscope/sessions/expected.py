@@ -59,9 +59,9 @@ def mark_expected(heap: Heap, sessions: Sessions) -> Sessions:
 def read_expectations(heap: Heap) -> Expectations:
     """All of them, due or not; times are known if the capture read the target's monotonic clock."""
     graph = heap.graph
-    kinds = [row for row, name in enumerate(graph.types.name) if name == EXPECTATION]
-    waiting = np.isin(graph.type, kinds) & (graph.flags & Node.GARBAGE == 0)
-    nodes = np.flatnonzero(waiting).astype(np.int32)
+    is_kind = np.array([name == EXPECTATION for name in graph.types.name], np.bool_)
+    nodes = np.flatnonzero(is_kind[graph.type]).astype(np.int32)
+    nodes = nodes[graph.flags[nodes] & Node.GARBAGE == 0]
     subject, first = np.unique(heap.referents(nodes), return_index=True)
     nodes, subject = nodes[first[subject >= 0]], subject[subject >= 0]
     since = _seconds(heap, nodes, "since") + _fact(graph, "captured_at") - _fact(graph, "monotonic_at")

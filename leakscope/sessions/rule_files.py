@@ -122,6 +122,8 @@ class _Table:
             self.wrong("class is missing: the globs of its classes, or keys: the keys of its dicts")
         if "class" in self._table and "keys" in self._table:
             self.wrong("class and keys exclude each other: make two rules")
+        if "keys" in self._table and ("lends" in self._table or "lent_by" in self._table):
+            self.wrong("lends and lent_by go with class: a pool is no dict")
         if "heartbeat" in found and "heartbeat_timeout" not in self._table:
             self.wrong("heartbeat_timeout is missing: after how many seconds of silence is the holder dead?")
 

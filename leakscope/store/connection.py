@@ -59,8 +59,10 @@ class Connection:
     """One connection, open until the end of its ``with`` block. Every trouble is a StoreError."""
 
     def __init__(self, address: Address, tls: Tls | None = None) -> None:
+        tls = tls or Tls()
         self._address = address
-        self._socket = _connected(address, tls or Tls())
+        self._shows_none = address.tls and tls.certificate is None
+        self._socket = _connected(address, tls)
         self._file = self._socket.makefile("rb", 1 << 16)
         try:
             self._log_in()
@@ -85,8 +87,9 @@ class Connection:
             self._socket.sendall(b"".join(map(_written, commands)))
             return [self._reply() for _ in commands]
         except (OSError, EOFError) as error:
+            demands = "It may demand a certificate: --cert FILE --key FILE. " if self._shows_none else ""
             raise StoreError(
-                f"{self._address.url} ended the connection: {_reason(error)}", "See the server's log."
+                f"{self._address.url} ended the connection: {_reason(error)}", f"{demands}See the server's log."
             ) from None
 
     def value(self, *command: bytes) -> Reply:
@@ -159,7 +162,8 @@ def refusal(reply: Refused, address: Address) -> StoreError:
     if reply.code in ("MOVED", "ASK"):
         where = reply.message.split(" ")[-1]
         return StoreError(
-            f"{address.url} is a node of a cluster and sends us on to {where}", f"Ask that node: redis://{where}"
+            f"{address.url} is a node of a cluster and sends us on to {where}",
+            f"Ask that node: {'rediss' if address.tls else 'redis'}://{where}",
         )
     helps = {
         "NOAUTH": f"Set {PASSWORD_VARIABLE}, or write redis://user:password@host.",

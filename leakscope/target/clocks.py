@@ -91,6 +91,22 @@ def _namespace_offsets(process: str) -> dict[str, float] | None:
         return None
 
 
+def offsets_in_zone(told: str, epoch: float) -> tuple[float | None, float | None, float | None]:
+    """Seconds east of UTC where ``TZ`` is ``told``: at ``epoch``, in January and in July of that year.
+
+    None where it names a file, which here may be another, or a zone that is not known here.
+    """
+    told = told.removeprefix(":")
+    if told.startswith("/") or ".." in told:
+        return None, None, None
+    try:
+        named = _zone_file(Path("/"), f"{_ZONES}/{told}") if told else timezone.utc
+        zone = named or _zone_rule(told)
+    except (OSError, ValueError):
+        zone = None
+    return _offsets(zone, epoch) if zone is not None else (None, None, None)
+
+
 def _utc_offsets(pid: int, epoch: float) -> tuple[float | None, float | None, float | None]:
     """Seconds east of UTC as the C library of the process would say, by ``TZ`` or ``/etc/localtime``.
 
@@ -103,6 +119,10 @@ def _utc_offsets(pid: int, epoch: float) -> tuple[float | None, float | None, fl
         root.stat()  # a file that was not there may have gone with the process
     except (OSError, ValueError):
         return None, None, None
+    return _offsets(zone, epoch)
+
+
+def _offsets(zone: tzinfo, epoch: float) -> tuple[float | None, float | None, float | None]:
     january = epoch // _YEAR_S * _YEAR_S
     return _offset(zone, epoch), _offset(zone, january), _offset(zone, january + _YEAR_S // 2)
 

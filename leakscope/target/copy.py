@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from leakscope.kernels._columns import STORE, SpillFile
 from leakscope.target.image import PAGE_BYTES
 from leakscope.target.libc import MAX_RANGES, read_ranges
 from leakscope.target.residency import Ranges
@@ -27,24 +29,54 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Room:
-    """Page-aligned memory that the kernel has already given; ``bytes`` is all of it."""
+    """Page-aligned memory that the kernel has already given; ``bytes`` is all of it.
 
-    def __init__(self, size: int) -> None:
+    With ``folder`` it lies in a file without a name there instead, of which as much is in memory as leakscope's limit
+    allows. Raises OSError where the folder has no room.
+    """
+
+    def __init__(self, size: int, folder: Path | None = None) -> None:
+        self._map: mmap.mmap
+        if folder:
+            self._map = SpillFile.of(folder, max(size, PAGE_BYTES), reserve=True)
+            STORE.watch(self._map)
+            self.bytes: Bytes = np.frombuffer(self._map, dtype=np.uint8)
+            return
         self._map = mmap.mmap(-1, max(size, PAGE_BYTES), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         with suppress(OSError):
             self._map.madvise(mmap.MADV_HUGEPAGE)
-        self.bytes: Bytes = np.frombuffer(self._map, dtype=np.uint8)
+        self.bytes = np.frombuffer(self._map, dtype=np.uint8)
         try:
             self._map.madvise(_POPULATE_WRITE)
         except OSError:
             self.bytes[::PAGE_BYTES] = 0
 
+    def checked(self, check: Callable[[], None]) -> Callable[[], None]:
+        """For ``copy_ranges``: ``check``, and that a copy in a file does not fill the memory on its way there."""
+        if not isinstance(self._map, SpillFile):
+            return check
+
+        def check_and_make_way() -> None:
+            check()
+            STORE.make_way(2 * PIECE_BYTES)
+
+        return check_and_make_way
+
     def trim(self, used: int) -> Bytes:
         """A view of the first ``used`` bytes; the rest goes back to the kernel, whole pages only."""
         tail = -(-used // PAGE_BYTES) * PAGE_BYTES
         if tail < len(self.bytes):
-            self._map.madvise(mmap.MADV_DONTNEED, tail, len(self.bytes) - tail)
+            self._give_back(tail)
         return self.bytes[:used]
+
+    def release(self) -> None:
+        """Gives all of it back: ``bytes`` are zeros from now on."""
+        self._give_back(0)
+
+    def _give_back(self, start: int) -> None:
+        with suppress(OSError):  # a file system that cannot make holes keeps the file until it is forgotten
+            way = mmap.MADV_REMOVE if isinstance(self._map, SpillFile) else mmap.MADV_DONTNEED
+            self._map.madvise(way, start, len(self.bytes) - start)
 
 
 @dataclass(frozen=True)

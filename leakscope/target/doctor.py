@@ -13,7 +13,7 @@ from pathlib import Path
 from leakscope.errors import AttachError
 from leakscope.findings.model import Check
 from leakscope.target.memory import available_bytes
-from leakscope.target.proc import read_stat, read_status
+from leakscope.target.proc import pid_inside, read_stat, read_status
 from leakscope.target.runtimes import identify
 
 _CAP_SYS_PTRACE = 1 << 19
@@ -147,8 +147,9 @@ def _state(status: dict[str, str]) -> Check:
 
 def _namespaces(pid: int) -> Iterator[Check]:
     for name, consequence in (
-        ("pid", "it knows itself by another PID"),
+        ("pid", _own_pid(pid)),
         ("mnt", "its files are read through /proc"),
+        ("user", "root in it is another user here"),
     ):
         try:
             same = os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}")  # noqa: PTH115
@@ -157,6 +158,13 @@ def _namespaces(pid: int) -> Iterator[Check]:
             continue
         detail = "the same as leakscope's" if same else f"another than leakscope's: {consequence}"
         yield Check(f"{name} namespace", "ok", detail)
+
+
+def _own_pid(pid: int) -> str:
+    try:
+        return f"it knows itself as PID {pid_inside(pid) or pid}"
+    except OSError:
+        return "it knows itself by another PID"
 
 
 def _memory(status: dict[str, str]) -> Check:

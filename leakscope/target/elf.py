@@ -18,12 +18,27 @@ from elftools.elf.sections import SymbolTableSection
 HEADER_BYTES = 4096
 """Enough of a file's beginning: linkers put program headers right behind the ELF header."""
 MACHINE_X86_64 = 62
+MACHINES = {
+    3: "i386",
+    21: "ppc64",
+    22: "s390x",
+    40: "ARM",
+    MACHINE_X86_64: "x86-64",
+    183: "aarch64",
+    243: "RISC-V",
+    258: "LoongArch",
+}
+"""Names of processors by ``e_machine``."""
 _PT_LOAD = 1
 _PF_W = 2
 _UNDEFINED = 0
 _SYMBOL = np.dtype(  # Elf64_Sym
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"), ("size", "<u8")]
 )
+_SECTION = np.dtype([("name", "<u4"), ("kind", "<u4"), ("flags", "<u8"), ("rest", "V48")])  # Elf64_Shdr
+_SHT_NOTE, _SHT_NOBITS = 7, 8
+_SHF_ALLOC = 2
+_MOST_OFFSET = 1 << 62
 _BROKEN = (ELFError, ConstructError, ValueError, KeyError, AttributeError, IndexError, UnicodeDecodeError)
 """What pyelftools raises on a damaged file."""
 
@@ -133,3 +148,18 @@ def version_in_constants(constants: bytes | mmap.mmap, series: str) -> str | Non
     pattern = rb"(?<![\d.])" + re.escape(series.encode()) + rb"\.\d+(?:(?:a|b|rc)\d+)?(?=\+?\0)"
     found = re.search(pattern, constants)
     return found.group().decode() if found else None
+
+
+def is_debug_only(file: BinaryIO) -> bool:
+    """Whether a 64-bit file has nothing to load but notes, as ``objcopy --only-keep-debug`` leaves it."""
+    file.seek(0)
+    head = file.read(64)
+    table = struct.unpack_from("<Q", head, 40)[0]
+    entry_bytes, count = struct.unpack_from("<HH", head, 58)
+    if entry_bytes != _SECTION.itemsize or table > _MOST_OFFSET:
+        return False
+    file.seek(table)
+    data = file.read(count * entry_bytes)
+    sections = np.frombuffer(data[: len(data) // entry_bytes * entry_bytes], dtype=_SECTION)
+    loaded = sections[sections["flags"] & _SHF_ALLOC != 0]["kind"]
+    return len(loaded) > 0 and bool(np.isin(loaded, (_SHT_NOTE, _SHT_NOBITS)).all())

@@ -39,6 +39,10 @@ class StoppedThread:
     """0 where it is not known (``--pause none``)."""
     registers: tuple[int, ...]
     """General registers; an object may be held by nothing else while C code runs."""
+    thread_pointer: int = 0
+    """Where the C library keeps what it knows of the thread (``%fs``); 0 where it is not known."""
+    inside: int | None = None
+    """The id that the process has for it, in a PID namespace of its own (0 unknown); None if that is ``tid``."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ class CaptureFacts:
     captured_at: float
     """Epoch seconds."""
     strategy: str
-    """``copy``, ``fork`` or ``none``."""
+    """``copy``, ``fork``, ``none`` or ``core``."""
     pause_ms: float
-    """From the first thread stopped to the last let go; 0 for ``none``."""
+    """From the first thread stopped to the last let go; 0 for ``none`` and ``core``."""
     copied_bytes: int
-    started_at: float
-    """Epoch seconds at which the process began, to 0.01 s."""
+    started_at: float | None
+    """Epoch seconds at which the process began, to 0.01 s; None where unknown."""
     warnings: tuple[str, ...]
     monotonic_at: float | None = None
     """What the target's own CLOCK_MONOTONIC showed at ``captured_at``, in seconds; None where unknown."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from leakscope.target.elf import HEADER_BYTES, parse_headers, read_at
 from leakscope.target.libc import read_memory
 from leakscope.target.maps import Mapping, mapping_at, read_maps
-from leakscope.target.modules import load_bias
+from leakscope.target.modules import is_file_of, load_bias
 from leakscope.target.proc import read_stat
 
 _BLOCK_BYTES = 1 << 16
@@ -70,9 +70,7 @@ def _read_file(first: Mapping | None, mapping: Mapping, address: int, length: in
         return None
     try:
         with Path(mapping.path).open("rb") as file:
-            facts = os.fstat(file.fileno())
-            major, minor = (int(part, 16) for part in mapping.device.split(":"))
-            if (facts.st_ino, facts.st_dev) != (mapping.inode, os.makedev(major, minor)):
+            if not is_file_of(mapping, os.fstat(file.fileno())):
                 return None
             headers = parse_headers(file.read(HEADER_BYTES))
             bias = load_bias(headers, first) if headers else None

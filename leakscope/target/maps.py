@@ -11,6 +11,7 @@ from typing import NamedTuple
 _DELETED = " (deleted)"
 _KERNEL_OWN = ("[vvar", "[vdso", "[vsyscall")
 _ORDINARY_MEMORY = ("/dev/zero", "/dev/shm/")
+_LARGE_SHARED_BYTES = 16 << 20
 
 
 class Mapping(NamedTuple):
@@ -49,6 +50,20 @@ class Mapping(NamedTuple):
         if path.startswith("/dev/"):
             return path.startswith(_ORDINARY_MEMORY)
         return not path.startswith(_KERNEL_OWN)
+
+
+def shared_memory_note(mappings: Sequence[Mapping]) -> str | None:
+    """What to tell of writable memory that others see too, which is not copied; None where that is little."""
+    shared = [each for each in mappings if each.flags[1] == "w" and each.flags[3] == "s"]
+    size = sum(each.end - each.start for each in shared)
+    if size < _LARGE_SHARED_BYTES:
+        return None
+    largest = max(shared, key=lambda each: each.end - each.start)
+    others = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+    return (
+        f"{size} bytes of memory that is shared with other processes ({largest.path or 'no name'}{others}) "
+        "were not copied; Python keeps no objects there."
+    )
 
 
 def parse_maps(text: str) -> list[Mapping]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Dict
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,19 +15,32 @@ from leakscope.target.maps import Mapping
 
 
 def open_mapped(pid: int, mapping: Mapping) -> BinaryIO:
-    """Opens the file behind a mapping as the process sees it, deleted or in a container; raises OSError."""
-    by_address = f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}"
-    if mapping.deleted:
-        try:
-            return Path(by_address).open("rb")
-        except PermissionError:
-            # map_files needs CAP_CHECKPOINT_RESTORE; the executable has a door of its own.
-            file = Path(f"/proc/{pid}/exe").open("rb")  # noqa: SIM115
-            if Path(f"/proc/{pid}/exe").stat().st_ino == mapping.inode:
-                return file
-            file.close()
-            raise
-    return Path(f"/proc/{pid}/root{mapping.path}").open("rb")
+    """Opens the very file behind a mapping, be it deleted, in a container, or below another root; raises OSError.
+
+    Only root may ask for the file of a mapping. The executable has a door of its own; others are looked for by name,
+    as the process sees them, or as leakscope does: in a chroot the kernel tells names from outside.
+    """
+    try:
+        return Path(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}").open("rb")
+    except OSError as error:
+        refused = error
+    executable, inside = Path(f"/proc/{pid}/exe"), Path(f"/proc/{pid}/root{mapping.path}")
+    with suppress(OSError):
+        if executable.stat().st_ino == mapping.inode:
+            return executable.open("rb")
+    if not mapping.deleted:  # else another file may have taken its name
+        with suppress(OSError):
+            return inside.open("rb")
+        with suppress(OSError):
+            if is_file_of(mapping, Path(mapping.path).stat()):
+                return Path(mapping.path).open("rb")
+    raise refused
+
+
+def is_file_of(mapping: Mapping, facts: os.stat_result) -> bool:
+    """Whether these are the facts of the file behind a mapping."""
+    major, minor = (int(part, 16) for part in mapping.device.split(":"))
+    return (facts.st_ino, facts.st_dev) == (mapping.inode, os.makedev(major, minor))
 
 
 def loaded_files(mappings: Sequence[Mapping]) -> Iterator[list[Mapping]]:

@@ -69,11 +69,23 @@ def read_stat(pid: int, tid: int | None = None) -> Stat:
     )
 
 
-def read_status(pid: int) -> dict[str, str]:
-    """``/proc/PID/status`` as a dict; raises OSError where the process is gone."""
-    lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+def read_status(pid: int, tid: int | None = None) -> dict[str, str]:
+    """``/proc/PID/status``, or that of a thread, as a dict; raises OSError where it is gone."""
+    path = f"/proc/{pid}/status" if tid is None else f"/proc/{pid}/task/{tid}/status"
+    lines = Path(path).read_text(errors="replace").splitlines()
     pairs = (line.partition(":") for line in lines)
     return {key: value.strip() for key, _, value in pairs}
+
+
+def pid_inside(pid: int, tid: int | None = None) -> int | None:
+    """The PID that a process has for itself, or of its thread ``tid`` that id; None if it is the same.
+
+    In a container of its own it is another: the last of ``NSpid``, which counts from leakscope's namespace inwards.
+    Raises OSError if the process is gone.
+    """
+    number = pid if tid is None else tid
+    inside = int(read_status(pid, tid).get("NSpid", str(number)).split()[-1])
+    return None if inside == number else inside
 
 
 def threads(pid: int) -> list[int]:

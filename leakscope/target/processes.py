@@ -13,11 +13,13 @@ import psutil
 
 from leakscope.errors import AttachError, NoRightsError
 from leakscope.findings.model import ProcessRow
+from leakscope.target.proc import gone, pid_inside, read_stat
 from leakscope.target.runtimes import Cache, identify
 
 T = TypeVar("T")
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?d?$")
 _RUNTIME_NAMES = {"java": "jvm", "node": "node", "nodejs": "node"}
+NO_RIGHTS = "no rights: try sudo"
 _LONG_OPTION_WITH_VALUE = "--check-hash-based-pycs"
 
 
@@ -32,6 +34,29 @@ def list_processes() -> list[ProcessRow]:
     return [row for row in rows if row is not None]
 
 
+def family(pid: int) -> list[ProcessRow]:
+    """A process and all that come of it, parents before their children; leakscope itself is left out.
+
+    Those that end meanwhile are missing. Raises AttachError if ``pid`` itself is no process with a program.
+    """
+    cache: Cache = {}
+    identify(pid, cache)
+    try:
+        members = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        raise gone(pid) from None
+    rows = (_row(member.pid, cache) for member in members if member.pid != os.getpid())
+    return [row for row in rows if row is not None]
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone or a zombie."""
+    try:
+        return read_stat(pid).state in ("Z", "X")
+    except OSError:
+        return True
+
+
 def _row(pid: int, cache: Cache) -> ProcessRow | None:
     try:
         process = psutil.Process(pid)
@@ -39,7 +64,7 @@ def _row(pid: int, cache: Cache) -> ProcessRow | None:
             identity = identify(pid, cache)
         except NoRightsError:
             name = process.name()
-            return _describe(process, _runtime_by_name(name), None, "no rights: try sudo", name)
+            return _describe(process, _runtime_by_name(name), None, NO_RIGHTS, name)
         except AttachError:
             return None  # a zombie, a thread of the kernel, or gone
         command = short_name(identity.executable, _quietly(process.cmdline) or [])
@@ -64,6 +89,8 @@ def _describe(
         supported=reason is None,
         reason=reason,
         command=command,
+        parent=process.ppid(),
+        pid_inside=_quietly(lambda: pid_inside(process.pid)),
     )
 
 

@@ -108,6 +108,12 @@ def whole(areas: list[tuple[int, int]]) -> Ranges:
     return _join(ranges)
 
 
+def united(parts: list[Ranges]) -> Ranges:
+    """All of several ranges that do not overlap, ascending."""
+    ranges = np.concatenate(parts)
+    return _join(ranges[np.argsort(ranges[:, 0])])
+
+
 def _join(ranges: Ranges) -> Ranges:
     """Makes one range of ranges that touch."""
     if len(ranges) < 2:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -19,7 +20,7 @@ from leakscope.target.proc import Stat, access, read_stat, read_status
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 WANTED_SYMBOLS = ("PyType_Type", "_PyRuntime", "Py_Version", "_Py_NoneStruct")
 SUPPORTED_HELP = (
-    "leakscope reads release builds of CPython 3.10 to 3.13 on Linux x86-64 with glibc; "
+    "leakscope reads release builds of CPython 3.10 to 3.13 on Linux x86-64, with glibc or musl; "
     "`leakscope ps` shows which processes those are."
 )
 _FREE_THREADED_SYMBOL = "_Py_MergeZeroLocalRefcount"
@@ -41,6 +42,17 @@ class FileFacts:
     """Virtual addresses of wanted symbols and build marks."""
     version: str | None = None
     """Of CPython."""
+
+
+@dataclass(frozen=True)
+class Python:
+    """The CPython in a process's files."""
+
+    version: str | None
+    reason: str | None
+    """Why leakscope cannot read it; None if it can."""
+    symbols: dict[str, dict[str, int]]
+    """Virtual addresses of Python's symbols by the path of the file that defines them."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +89,9 @@ def identify(pid: int, cache: Cache | None = None) -> Identity:
         mappings = read_maps(pid)
     if not mappings:
         raise AttachError(f"Process {pid} has no memory of its own: it has ended or is about to")
-    python = _find_python(pid, executable, mappings, cache)
+    python = find_python(executable, mappings, partial(open_mapped, pid), cache)
     if python is not None:
-        reason = _why_unsupported(python, mappings)
-        symbols = {path: _only(facts.symbols, WANTED_SYMBOLS) for path, facts in python.items()}
-        return Identity(pid, stat, "cpython", _version(python), executable, mappings, reason, symbols)
+        return Identity(pid, stat, "cpython", python.version, executable, mappings, python.reason, python.symbols)
     runtime, version, reason = _other_runtime(pid, executable, mappings)
     return Identity(pid, stat, runtime, version, executable, mappings, reason)
 
@@ -111,17 +121,32 @@ def _refuse_what_has_no_program(pid: int, stat: Stat) -> None:
         )
 
 
-def _find_python(pid: int, executable: str, mappings: Sequence[Mapping], cache: Cache) -> dict[str, FileFacts] | None:
-    """Files that define Python's symbols, by path, the executable first; None if it is no CPython."""
+def find_python(
+    executable: str, mappings: Sequence[Mapping], open_file: Callable[[Mapping], BinaryIO], cache: Cache
+) -> Python | None:
+    """The CPython that files define, the executable first; None if there is none.
+
+    ``open_file`` opens the file behind a mapping, or raises OSError.
+    """
+    found = _python_files(executable, mappings, open_file, cache)
+    if not found:
+        return None
+    symbols = {path: _only(facts.symbols, WANTED_SYMBOLS) for path, facts in found.items()}
+    return Python(_version(found), _why_unsupported(found), symbols)
+
+
+def _python_files(
+    executable: str, mappings: Sequence[Mapping], open_file: Callable[[Mapping], BinaryIO], cache: Cache
+) -> dict[str, FileFacts]:
     found = {}
     for first in _python_candidates(executable, mappings):
         key = (first.device, first.inode)
         if key not in cache:
-            cache[key] = _examine(pid, first)
+            cache[key] = _examine(first, open_file)
         facts = cache[key]
         if facts is not None and (facts.symbols or (facts.bits == 32 and _series(first.path))):
             found[first.path] = facts
-    return found or None
+    return found
 
 
 def _python_candidates(executable: str, mappings: Sequence[Mapping]) -> Iterator[Mapping]:
@@ -135,9 +160,9 @@ def _python_candidates(executable: str, mappings: Sequence[Mapping]) -> Iterator
     yield from libraries
 
 
-def _examine(pid: int, first: Mapping) -> FileFacts | None:
+def _examine(first: Mapping, open_file: Callable[[Mapping], BinaryIO]) -> FileFacts | None:
     try:
-        with open_mapped(pid, first) as file:
+        with open_file(first) as file:
             headers = elf.parse_headers(file.read(elf.HEADER_BYTES))
             if headers is None:
                 return None
@@ -169,11 +194,13 @@ def _version(python: dict[str, FileFacts]) -> str | None:
     return next((facts.version for facts in python.values() if facts.version), None)
 
 
-def _why_unsupported(python: dict[str, FileFacts], mappings: Sequence[Mapping]) -> str | None:
+def _why_unsupported(python: dict[str, FileFacts]) -> str | None:
     symbols = {name for facts in python.values() for name in facts.symbols}
     version = _version(python)
-    if any(facts.bits != 64 or facts.machine != elf.MACHINE_X86_64 for facts in python.values()):
-        return "not an x86-64 program"
+    for facts in python.values():
+        if facts.bits != 64 or facts.machine != elf.MACHINE_X86_64:
+            machine = elf.MACHINES.get(facts.machine, f"machine {facts.machine}")
+            return f"it is a {facts.bits}-bit program for {machine}, and leakscope has been verified on x86-64 only"
     if version is None:
         return "the version of its CPython cannot be found"
     series = ".".join(version.split(".")[:2])
@@ -188,8 +215,6 @@ def _why_unsupported(python: dict[str, FileFacts], mappings: Sequence[Mapping]) 
         return f"CPython {version} is a debug build"
     if not {"PyType_Type", "_PyRuntime"} <= symbols:
         return f"CPython {version} has been stripped of the symbols PyType_Type and _PyRuntime"
-    if any(PurePosixPath(mapping.path).name.startswith(("ld-musl", "libc.musl")) for mapping in mappings):
-        return f"CPython {version} runs on musl, not on glibc"
     return None
 
 

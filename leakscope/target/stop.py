@@ -40,6 +40,7 @@ _TAKE = os.WEXITED | os.WSTOPPED | os.WNOHANG | _WALL
 _EVENT_SHIFT = 8
 _DEAD = ("Z", "X", "x")
 _STACK_POINTER = 19  # places in struct user_regs_struct
+_THREAD_POINTER = 21
 _GENERAL = range(15)
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
@@ -63,12 +64,15 @@ class _CancelledError(Exception):
     """The caller has been interrupted and waits for the release."""
 
 
-def while_stopped(pid: int, work: Callable[[Callable[[], None]], T]) -> Halted[T]:
+def while_stopped(
+    pid: int, work: Callable[[Callable[[], None]], T], linger: Callable[[], None] | None = None
+) -> Halted[T]:
     """Stops every thread of ``pid``, calls ``work(check)``, lets all go, whatever happens.
 
     ``work`` runs in another thread and should call ``check`` every few milliseconds: it raises
     when the caller was interrupted. A thread that sits in the kernel (D, vfork) may not stop;
-    then the target runs on between attempts, and AttachError after ``PATIENCE_S``.
+    then the target runs on between attempts, and AttachError after ``PATIENCE_S``. After the release ``linger``
+    keeps that thread alive: what else it traces is let go only when ``linger`` returns.
     Also raises TargetGoneError, NoRightsError and what ``work`` raises.
     """
     give_up = time.monotonic() + PATIENCE_S
@@ -76,7 +80,7 @@ def while_stopped(pid: int, work: Callable[[Callable[[], None]], T]) -> Halted[T
     while True:
         attempt_s = min(attempt_s, max(give_up - time.monotonic(), _BETWEEN_ATTEMPTS_S))
         try:
-            return _Attempt(pid, work, attempt_s).run()
+            return _Attempt(pid, work, attempt_s, linger).run()
         except _StuckError as error:
             if time.monotonic() + _BETWEEN_ATTEMPTS_S >= give_up:
                 raise _stuck(pid, error.tid) from None
@@ -99,7 +103,14 @@ def _stuck(pid: int, tid: int) -> AttachError:
 class _Attempt(Generic[T]):
     """One try: a thread that seizes, stops, works, and releases by ending."""
 
-    def __init__(self, pid: int, work: Callable[[Callable[[], None]], T], limit_s: float) -> None:
+    def __init__(
+        self,
+        pid: int,
+        work: Callable[[Callable[[], None]], T],
+        limit_s: float,
+        linger: Callable[[], None] | None,
+    ) -> None:
+        self._linger = linger
         self._pid = pid
         self._work = work
         self._limit_s = limit_s
@@ -118,7 +129,7 @@ class _Attempt(Generic[T]):
             except BaseException:
                 self._cancelled.set()
                 if tracer.ident is not None:
-                    _wait_surely(self._released)
+                    wait_surely(self._released)
                 raise
         if self._error is not None:
             raise self._error
@@ -131,6 +142,8 @@ class _Attempt(Generic[T]):
             self._hold_and_release()
         finally:
             self._released.set()
+        if self._linger is not None:
+            self._linger()
 
     def _hold_and_release(self) -> None:
         threads_of_target = _Threads(self._pid, self._check)
@@ -266,7 +279,8 @@ class _Registers:
         found = []
         for place, tid in enumerate(self._tids):
             words = struct.unpack_from("=27Q", self._raw, place * libc.REGISTERS_BYTES)
-            found.append(StoppedThread(tid, words[_STACK_POINTER], tuple(words[i] for i in _GENERAL)))
+            general = tuple(words[i] for i in _GENERAL)
+            found.append(StoppedThread(tid, words[_STACK_POINTER], general, words[_THREAD_POINTER]))
         return tuple(found)
 
 
@@ -292,7 +306,7 @@ def _no_job_control() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait_surely(event: threading.Event) -> None:
+def wait_surely(event: threading.Event) -> None:
     """Waits however often the user presses Ctrl-C meanwhile: it takes milliseconds."""
     while not event.is_set():
         with suppress(KeyboardInterrupt):

@@ -70,6 +70,11 @@ GROUPS = {
         "starlette==1.7.0; python_version < '3.11'",
         "uvicorn==0.54.0",
     ),
+    "soak": (
+        "gevent==26.9.0",
+        "numpy==2.4.6; python_version >= '3.11'",
+        "numpy==2.2.6; python_version < '3.11'",
+    ),
     "dify": (
         "flask-restx==1.3.2",
         "flask==3.1.3",
@@ -77,6 +82,8 @@ GROUPS = {
         "greenlet==3.5.6",
         "gunicorn==27.0.1",
         "packaging==26.3",
+        "psycopg-binary==3.3.9",
+        "psycopg==3.3.9",
         "requests==2.34.2",
         "sqlalchemy==2.1.9; python_version >= '3.11'",
         "sqlalchemy==2.0.58; python_version < '3.11'",

@@ -7,6 +7,7 @@ has threads and files.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -15,10 +16,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.pools import pool_uses
 from leakscope.cpython import read_heap
 from leakscope.cpython.field_values import HeapValues
 from leakscope.graph.heap import HeapGraph, Int64s, Sessions
@@ -33,6 +36,8 @@ PATIENCE_S = 60.0
 TOLERANCE_S = 1.0
 UNKNOWN = "unknown"
 _IMPLICIT = ("task", "resource")
+Pool: TypeAlias = "tuple[str, int | None, int | None, int | None, int]"
+"""Class, taken, idle, limit, and how many of those taken know it."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +65,26 @@ NOTHING = Found("", Counter(), [], [], [], [], 0, Counter())
 def check(python: Path, target: str) -> None:
     """Compares what ``fixtures/targets/libs/TARGET.py`` says with what leakscope finds; AssertionError if unequal."""
     with running(python, target) as (pid, expected):
-        found = look(pid)
+        found, pools = look(pid)
+    wanted = expected.pop("pools", None)
     wrong = [line for name, facts in expected.items() for line in differences(name, facts, found.get(name, NOTHING))]
     for name, extra in found.items():
         if name not in expected and extra.category not in _IMPLICIT:
             wrong.append(f"{name}: {extra.count} found, none expected: {dict(extra.classes)}")
+    if wanted is not None and pools != sorted(map(tuple, wanted), key=repr):
+        wrong.append(f"pools {pools} found, {wanted} there")
     assert not wrong, f"{target}: " + "\n  ".join(["the catalogue differs from the truth", *wrong])
 
 
-def look(pid: int) -> dict[str, Found]:
-    """By rule what the built-in catalogue finds in a live process."""
+def look(pid: int) -> tuple[dict[str, Found], list[Pool]]:
+    """By rule what the built-in catalogue finds in a live process; and its pools."""
     image = capture(pid)
     graph = read_heap(image)
     rules = arranged([built_in()])
     sessions, _ = read_sessions(graph, HeapValues(image, graph), rules)
-    return _by_rule(graph, sessions, {rule.name: rule.category for rule in rules.rules})
+    uses = pool_uses(HeapIndex(dataclasses.replace(graph, sessions=sessions)))
+    pools = sorted([(use.class_, use.taken, use.idle, use.limit, sum(use.held_by.values())) for use in uses], key=repr)
+    return _by_rule(graph, sessions, {rule.name: rule.category for rule in rules.rules}), pools
 
 
 @contextlib.contextmanager

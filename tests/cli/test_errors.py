@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -43,6 +44,20 @@ def test_the_process_is_a_shell(name: str, tmp_path: Path) -> None:
         assert shell.poll() is None
         shell.communicate(b"\n")
     complaint(done, EXIT_ATTACH)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fork_that_cannot_be_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as python:
+        assert python.stdout is not None and python.stdout.readline()
+        os.kill(python.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, python.pid, os.WSTOPPED | os.WNOWAIT)
+        done = leakscope("snapshot", python.pid, "--pause", "fork", cwd=tmp_path)
+        python.kill()
+    assert "cannot be forked: it is stopped" in complaint(done, EXIT_ATTACH)
+    assert "--pause copy" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 
 from leakscope.formats.layout import TABLES, members
-from leakscope.formats.leakscope_file import load, load_meta, save
+from leakscope.formats.leakscope_file import UNREAD, load, load_meta, save
 from leakscope.graph.heap import HeapGraph
 from leakscope.graph.kinds import Ref
 from tests.formats.graphs import assert_equal, heap_graphs, random_graph
@@ -37,6 +37,20 @@ def test_every_column_comes_back(folder: Path, graph: HeapGraph) -> None:
     path = folder / "heap.leakscope"
     save(graph, path)
     assert_equal(load(path), graph)
+
+
+@given(graph=heap_graphs())
+def test_what_nobody_asks_for_is_left_unread(folder: Path, graph: HeapGraph) -> None:
+    """The rest is as it was; what was left out is empty."""
+    path = folder / "heap.leakscope"
+    save(graph, path)
+    part = load(path, UNREAD)
+    assert part.sessions is None and part.bounds is None
+    assert not len(part.label) and not len(part.labels.node) and not len(part.frames.node)
+    rest = replace(part, label=graph.label, labels=graph.labels, frames=graph.frames)
+    assert_equal(replace(rest, sessions=graph.sessions, bounds=graph.bounds), graph)
+    with pytest.raises(ValueError, match="objects"):
+        load(path, ["objects"])
 
 
 def test_several_row_groups_come_back(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.gate.services import Outcome, judged, outcome, services
+from tests.gate.services import judged, outcome, services
 from tests.interpreters import installed
 from tests.suspects.programs import Expected, Program
 
@@ -23,22 +21,10 @@ LEAK = {
 }
 
 
-@pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Outcome]]]:
-    """Of every service that the selected tests ask for; two gates at a time, begun when the first is asked for."""
-    calls = [getattr(item, "callspec", None) for item in request.session.items if "outcomes" in item.fixturenames]
-    asked: list[Program] = [call.params["service"] for call in calls if call]
-    interpreter = next(one for one in installed() if one.version[:2] == VERSION)
-    with ThreadPoolExecutor(2) as pool:
-        yield {service.name: pool.submit(judged, service, interpreter) for service in asked}
-        pool.shutdown(cancel_futures=True)
-
-
 @pytest.mark.parametrize("service", SERVICES, ids=[service.name for service in SERVICES])
-def test_leaks_fail_with_their_holder_and_sound_services_pass(
-    outcomes: dict[str, Future[Outcome]], service: Program
-) -> None:
-    found = outcomes[service.name].result()
+def test_leaks_fail_with_their_holder_and_sound_services_pass(service: Program) -> None:
+    interpreter = next(one for one in installed() if one.version[:2] == VERSION)
+    found = judged(service, interpreter)
     assert found.right, found.said
     assert found.holder_right, found.said
 

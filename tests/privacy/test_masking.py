@@ -21,8 +21,10 @@ from fixtures.commands import leakscope
 from fixtures.targets import secrets_everywhere
 from leakscope.cli.main import COMMANDS
 from leakscope.errors import EXIT_CLEAN, EXIT_FLAGGED
+from tests.catalogue.servers import redis
 from tests.interpreters import one_per_version
 from tests.privacy.secrets_made import KINDS, digits, found_in_bytes, found_in_text, pieces
+from tests.store.support import tell
 from tests.truth.driver import TARGETS, Target
 
 OUTSIDE = ("environment", "command_line")
@@ -189,15 +191,26 @@ ASKED: dict[str, list[str]] = {
         "{file} {file} {file} --max-sessions *=0 --report sarif={folder}/s --report junit={folder}/j"
         " --report markdown={folder}/m --report github={folder}/g --report json={folder}/o",
     ],
+    "store": ["{store} --snapshot {file} --limit 10000", "{store} --match *:* --snapshot {file} --json"],
     "demo": [],
 }
 """By command. The demo reads a service of its own."""
+
+
+@pytest.fixture(scope="module")
+def store(planted: Planted) -> Iterator[str]:
+    """A Redis whose keys and values are secrets, none with an expiry."""
+    secrets = [secret for secrets in planted.by_place.values() for secret in secrets]
+    with redis() as url:
+        tell(url, *(("SET", f"session:{secret}", secret) for secret in secrets))
+        yield url
+
 
 CASES = [f"{command.__name__} {line}" for command in COMMANDS for line in ASKED[command.__name__]]
 
 
 @pytest.mark.parametrize("line", CASES)
-def test_no_piece_is_in_an_answer(planted: Planted, line: str, tmp_path: Path) -> None:
+def test_no_piece_is_in_an_answer(planted: Planted, store: str, line: str, tmp_path: Path) -> None:
     """Standard output, standard error, what ``--json`` says once it is decoded, and files that are written."""
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
@@ -207,6 +220,7 @@ def test_no_piece_is_in_an_answer(planted: Planted, line: str, tmp_path: Path) -
         "file": planted.snapshot,
         "earlier": planted.earlier,
         "folder": tmp_path,
+        "store": store,
     }
     done = leakscope(*(word.format(**words) for word in line.split()), environment={"COLUMNS": "1000"})
     assert done.returncode in (EXIT_CLEAN, EXIT_FLAGGED), done.stderr

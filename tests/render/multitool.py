@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
-from tests.interpreters import cache_folder
+from tests.cache import kept, run
 
 PACKAGE = "@microsoft/sarif-multitool-linux@5.7.0"
 
@@ -16,22 +15,14 @@ PACKAGE = "@microsoft/sarif-multitool-linux@5.7.0"
 @functools.cache
 def multitool() -> Path:
     """The program; installed when first asked for. RuntimeError if npm cannot."""
-    home = cache_folder() / "sarif-multitool-5.7.0"
-    program = home / "node_modules" / "@microsoft" / "sarif-multitool-linux" / "Sarif.Multitool"
-    if not program.exists():
-        making = home.with_name(f"{home.name}.{os.getpid()}")
-        done = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--prefix", making, PACKAGE],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"npm cannot install {PACKAGE}:\n{done.stderr}")
-        shutil.rmtree(home, ignore_errors=True)
-        making.rename(home)
-    program.chmod(0o755)
-    return program
+    home = kept("sarif-multitool-5.7.0", _install)
+    return home / "node_modules" / "@microsoft" / "sarif-multitool-linux" / "Sarif.Multitool"
+
+
+def _install(home: Path) -> None:
+    run("npm", "install", "--no-audit", "--no-fund", "--prefix", home, PACKAGE)
+    for program in home.rglob("Sarif.Multitool"):
+        program.chmod(0o755)
 
 
 def problems(log: Path) -> list[str]:

@@ -76,7 +76,7 @@ def test_a_long_name_folds_in_its_own_column_and_loses_nothing() -> None:
 
 
 def test_sessions_leaves_out_columns_of_which_nothing_is_known() -> None:
-    bare = replace(REPORT, others=(), expected=(), process=None)
+    bare = replace(REPORT, others=(), expected=(), pools=(), process=None)
     assert session_text.sessions(bare, WIDE) == page(
         r"""
         1,236 sessions alive, by class
@@ -126,14 +126,22 @@ def test_sessions_shows_what_the_service_expected_and_what_the_kernel_says() -> 
     told = session_text.sessions(REPORT, WIDE)
     assert told.endswith(
         page(
-            """
+            r"""
 
             expected to be gone
             2 shop.web.Session should be gone after 'logout', the first for 1m 30s; 3 more not yet due
 
+            pools
+            shop.pool.Pool: 5 of 5 checked out, 0 idle: exhausted
+              3 held by shop.web.Session
+            evil.\x1b[2J[bold red]Session[/]\u202egnp.exe\x0a\x9b31m: 1,200 checked out
+            1 of which nothing is checked out
+
             the process
             memory    RSS 1.0 MiB, live Python objects 1000 B
             files     3 descriptors: 3 sockets
+                      7 files held by 7 shop.web.Transcript
+                      5 files, 2 kernel of no file, socket or epoll object
             sockets   3 CLOSE_WAIT
                       3 in CLOSE_WAIT held by 2 shop.web.Session
 

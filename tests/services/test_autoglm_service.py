@@ -85,7 +85,7 @@ def test_a_signal_in_the_middle_of_everything_ends_all_sessions_and_then_the_pro
         asked(service, "POST", f"{path}/turns", {"text": "hello"}, token)
         asked(service, "DELETE", f"{path}/everywhere", token=token, expect=202)
         service.process.send_signal(number)
-        _, said = service.process.communicate(timeout=20)
+        _, said = service.process.communicate(timeout=60)
         assert (service.process.returncode, said) == (0, "")
     records = [json.loads(line) for line in audit.read_text().splitlines()]
     ended = [record["resource_id"] for record in records if record["action"] == "destroy"]

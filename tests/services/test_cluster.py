@@ -63,6 +63,22 @@ def test_the_writer_writes_everything_once_in_order(absences: list[bool], count:
     assert asyncio.run(written()) == writes
 
 
+def test_a_batch_that_is_full_waits_for_no_more_and_another_one_does() -> None:
+    async def written(count: int) -> tuple[int, int]:
+        store = Shaky([])
+        writer = Writer(store, batch=2, gather=0.5)
+        for _ in range(count):
+            await writer.put(Write("s", {}))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        at_once = len(store.written)
+        await writer.close()
+        return at_once, len(store.written)
+
+    assert asyncio.run(written(4)) == (4, 4)
+    assert asyncio.run(written(1)) == (0, 1)
+
+
 def test_a_writer_whose_store_never_comes_back_ends_and_says_how_much_is_lost() -> None:
     async def closed() -> int:
         writer = Writer(Shaky([True] * 100), batch=2, retry_after=0, last_tries=3)

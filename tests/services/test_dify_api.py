@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,13 +24,20 @@ import pytest
 
 from fixtures.services import load_dify_api
 from fixtures.services.load import play
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.sessions import session_report
+from leakscope.analysis.suspects import find_suspects
+from leakscope.cli.source import capture_graph
 from leakscope.cpython import read_heap
 from leakscope.graph.kinds import Node
+from leakscope.sessions.load import load_rules
 from leakscope.target.attach import capture
+from tests.catalogue import servers
 from tests.catalogue.environments import with_libraries
 from tests.interpreters import one_per_version
 
 ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "fixtures" / "services" / "dify_api" / "leakscope.toml"
 SESSION = "fixtures.services.dify_api.sessions.ConversationSession"
 LEAKS = {
     "dify-pool": "raise", "dify-http-client": "good", "dify-local-proxy": "good", "dify-threads": "good",
@@ -136,8 +144,10 @@ def test_background_work_is_bounded_timed_and_cancelled(sound: Running) -> None:
     at_work = sound.stats()
     assert at_work["background"] <= 3
     after = sound.stats(lambda stats: stats["background"] == 0)
-    assert after["refused"] - before["refused"] == 2
-    assert after["timed_out"] - before["timed_out"] == 3
+    refused, timed_out = (after[name] - before[name] for name in ("refused", "timed_out"))
+    # Five pieces of work for three places; on a busy machine the first has timed out before the last one comes.
+    assert refused <= 2
+    assert refused + timed_out == 5
     assert sound.say(sessions[0]) == 200
     assert sound.ask("DELETE", sessions[0])[0] == 200
     assert sound.stats(lambda stats: stats["background"] == 0)["timed_out"] == after["timed_out"]
@@ -192,6 +202,52 @@ def test_a_pool_that_leaks_is_exhausted() -> None:
         assert service.ask("GET", "/health")[0] == 503
 
 
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The URL of a server, as SQLAlchemy takes it."""
+    with servers.postgres() as url:
+        yield url.replace("postgresql:", "postgresql+psycopg:")
+
+
+def test_on_postgresql_connections_are_given_back_and_what_raises_is_undone(postgresql: str) -> None:
+    with running("--database", postgresql, "--session-ttl", "2", "--sweep-every", "0.1") as service:
+        service.load(12, "good", "lost", "raise")
+        stats = service.stats(lambda stats: stats["sessions"] == stats["background"] == 0)
+        assert (stats["sessions"], stats["pool"]["checked_out"], stats["errors"]) == (0, 0, 4)
+        assert service.ask("GET", "/health") == (200, {"well": True})
+        assert service.kept() == 0
+    said = subprocess.run(
+        ["psql", postgresql.replace("+psycopg", ""), "-Atc", "select count(*), count(distinct session_id) from turns"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert said.stdout.strip() == "8|8"
+
+
+def test_on_postgresql_a_pool_that_leaks_is_exhausted(postgresql: str) -> None:
+    with running("--database", postgresql, "--leak", "dify-pool", "--pool-size", "2", "--pool-wait", "0.1") as service:
+        service.load(2, "raise")
+        assert service.stats()["pool"] == {"size": 2, "checked_out": 2, "checked_in": 0}
+        assert service.say(service.open()) == 503
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql+psycopg://postgres:secret@127.0.0.1:1/none", "connection refused"),
+        ("postgresql+pg8000://127.0.0.1/none", "no module named 'pg8000'"),
+        ("nonsense", "could not parse"),
+    ],
+)
+def test_a_database_that_is_not_there(url: str, says: str) -> None:
+    done = subprocess.run(command("--database", url), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "dify_api: the database cannot be used" in done.stderr
+    assert says in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_files_and_sockets_of_the_leaks_stay_open() -> None:
     for leak in ("dify-files", "dify-http-client"):
         with running("--leak", leak) as service:
@@ -199,6 +255,36 @@ def test_files_and_sockets_of_the_leaks_stay_open() -> None:
             before = psutil.Process(service.pid).num_fds()
             service.load(10, "good")
             assert psutil.Process(service.pid).num_fds() >= before + 10
+
+
+@pytest.mark.parametrize(
+    ("leak", "costs"),
+    [
+        (
+            "dify-pool",
+            "the same container keeps 9 connections checked out of .*QueuePool, which has lent 9 of 9; it is",
+        ),
+        ("dify-files", "the same container keeps 9 files open"),
+        ("dify-http-client", "the same container keeps 9 sockets open: 9 ESTABLISHED"),
+        ("dify-model-cache", None),
+    ],
+)
+def test_what_a_leak_keeps_open_is_evidence(leak: str, costs: str | None) -> None:
+    with running("--leak", leak, "--pool-size", "9") as service:
+        graphs = []
+        for _ in range(3):
+            service.load(3, LEAKS[leak])
+            service.stats(lambda stats: stats["sessions"] == stats["background"] == 0)
+            graphs.append(capture_graph(service.pid, rules=[RULES]))
+    suspect = find_suspects(graphs, load_rules([RULES]), ended=True).suspects[0]
+    said = [line for line in suspect.evidence if line.startswith("the same container keeps")]
+    assert (suspect.class_, suspect.count) == (SESSION, 9)
+    assert len(said) == (costs is not None)
+    assert costs is None or re.match(costs, said[0])
+    if leak == "dify-pool":
+        (use,) = [pool for pool in session_report(HeapIndex(graphs[-1])).pools if pool.exhausted]
+        assert (use.taken, use.idle, use.limit) == (9, 0, 9)
+        assert use.held_by == {"sqlalchemy.orm.session.Session": 9}
 
 
 @pytest.mark.parametrize("whom", ["arbiter", "worker"])

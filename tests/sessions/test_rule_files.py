@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leakscope.sessions.rule_files import KEYS, read_tables
-from leakscope.sessions.rules import Field, Rule
+from leakscope.sessions.rules import Field, Lends, Rule
 
 GOOD: dict[str, Any] = {"name": "good", "class": "app.Good"}
 
@@ -28,7 +28,8 @@ def test_every_key_is_read() -> None:
         "created": ["c", {"path": "_s@number", "clock": "monotonic", "unit": "ms"}], "expires": "e", "ttl": ["t", 1800],
         "ttl_from": "used", "state": "s", "states": {"1": "open"}, "closed": "_closed", "closing": "x is None",
         "healthy": "y", "heartbeat": "h", "heartbeat_timeout": 60, "registry": "app.reg:MAIN.by_id",
-        "part_of": ["app.D"], "remedy": "Close it.", "link": "https://docs.example.org/",
+        "part_of": ["app.D"], "lends": {"taken": ["a - b@len", "c"], "limit": "d"}, "lent_by": "_pool",
+        "remedy": "Close it.", "link": "https://docs.example.org/",
     }  # fmt: skip
     read = read_tables({"session": [table]}, "file.toml")
     assert read.problems == ()
@@ -41,7 +42,7 @@ def test_every_key_is_read() -> None:
             expires=(Field("e"),), ttl=(Field("t"), Field(None, constant=1800.0)), ttl_from="used",
             state=(Field("s"),), states=(("1", "open"),), closed="_closed", closing="x is None", healthy="y",
             heartbeat=(Field("h"),), heartbeat_timeout=60.0, registry="app.reg:MAIN.by_id", part_of=("app.D",),
-            remedy="Close it.", link="https://docs.example.org/",
+            lends=Lends(taken=("a - b@len", "c"), limit=("d",)), lent_by="_pool", remedy="Close it.", link="https://docs.example.org/",
         ),
     )  # fmt: skip
 
@@ -85,6 +86,14 @@ def test_every_key_is_read() -> None:
         ({"heartbeat": "beat", "heartbeat_timeout": "1m"}, "heartbeat_timeout: a number of seconds above 0"),
         ({"registry": "app.REGISTRY"}, "registry: module:attribute.path is meant"),
         ({"registry": "app:a..b"}, "registry: 'a..b' is no path"),
+        ({"lends": "a"}, "lends: a table with `taken` is meant"),
+        ({"lends": {"idle": "a"}}, "lends: a table with `taken` is meant"),
+        ({"lends": {"taken": "a", "limt": "b"}}, "lends: unknown key 'limt' (did you mean 'limit'?)"),
+        ({"lends": {"taken": "a - "}}, "lends: 'a -' is no path"),
+        ({"lends": {"taken": "a - b(c)"}}, "lends: 'b(c)' is no path"),
+        ({"lends": {"taken": 7}}, "lends: a text is meant, not 7"),
+        ({"lent_by": "_pool@len"}, "lent_by: the path to a pool is meant"),
+        ({"keys": ["a"], "lent_by": "_pool"}, "lends and lent_by go with class"),
         ({"link": "javascript:alert(1)"}, "link: an address that begins with https://"),
         ({"keys": ["a"]}, "class and keys exclude each other"),
         ({"keys": "a"}, "keys: a list of keys"),

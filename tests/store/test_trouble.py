@@ -71,6 +71,17 @@ def test_tls(encrypted: tuple[str, str, Path]) -> None:
     assert "no TLS connection" in complaint(tls_url, "--cacert", certificate.with_name("none.crt"))
 
 
+def test_a_server_that_demands_a_certificate(encrypted: tuple[str, str, Path]) -> None:
+    plain_url, tls_url, certificate = encrypted
+    tell(plain_url, ("CONFIG", "SET", "tls-auth-clients", "yes"), ("SET", "session:a", "x"))
+    try:
+        assert "--cert FILE --key FILE" in complaint(tls_url, "--cacert", certificate)
+        own = ("--cert", certificate, "--key", certificate.with_suffix(".key"))
+        assert document("store", tls_url, "--cacert", certificate, *own)["keys"]["keys"] == 1
+    finally:
+        tell(plain_url, ("CONFIG", "SET", "tls-auth-clients", "optional"))
+
+
 def test_a_node_of_a_cluster_shows_its_own_keys_and_says_so(tmp_path: Path) -> None:
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with redis(*options) as url:
@@ -80,11 +91,12 @@ def test_a_node_of_a_cluster_shows_its_own_keys_and_says_so(tmp_path: Path) -> N
         assert "one node of a cluster" in complaint(url, "--snapshot", file)
 
 
-def test_a_redirect_names_where_to_ask() -> None:
+@pytest.mark.parametrize("word", [b"MOVED", b"ASK"])
+def test_a_redirect_names_where_to_ask(word: bytes) -> None:
     def moved(words: Words) -> bytes:
         if words[0] == b"SCAN":
             return listing(b"session:a")
-        return b"-MOVED 866 10.1.2.3:6380\r\n" if words[0] == b"TTL" else plain(words)
+        return b"-%b 866 10.1.2.3:6380\r\n" % word if words[0] == b"TTL" else plain(words)
 
     with answering(moved) as url:
         told = complaint(url)

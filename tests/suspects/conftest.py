@@ -1,18 +1,13 @@
-"""Verdicts on all programs that the selected tests ask for, made at once."""
+"""The verdict on the program of a test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.suspects.verdicts import Verdicts
+from tests.suspects.verdicts import Verdict, verdict
 
 
-@pytest.fixture(scope="session")
-def verdicts(request: pytest.FixtureRequest) -> Iterator[Verdicts]:
-    """Begins with all of them when the first is asked for."""
-    calls = [getattr(item, "callspec", None) for item in request.session.items if "verdicts" in item.fixturenames]
-    pairs = dict.fromkeys((call.params["program"], call.params["interpreter"]) for call in calls if call)
-    with Verdicts(list(pairs)) as made:
-        yield made
+@pytest.fixture(name="verdict", scope="module")
+def _verdict(request: pytest.FixtureRequest) -> Verdict:
+    """On a pair of program and interpreter; pytest puts the tests of a pair in a row."""
+    return verdict(*request.param)

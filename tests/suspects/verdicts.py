@@ -1,14 +1,9 @@
-"""Runs a program and asks for suspects: the part of the tests that takes time, apart from them so that it can be
-done for several programs at once in processes of their own.
-"""
+"""Runs a program and asks for suspects: the part of the tests that takes time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
-from types import TracebackType
 
 from leakscope.analysis.suspects import find_suspects
 from leakscope.findings.suspects import Suspect
@@ -18,7 +13,6 @@ from tests.suspects.programs import UNITS, Program, count_of, snapshots
 
 LEAK_SNAPSHOTS = 3
 SOUND_SNAPSHOTS = 5
-_AT_ONCE = 2
 
 Suspects = tuple[Suspect, ...]
 
@@ -27,6 +21,7 @@ Suspects = tuple[Suspect, ...]
 class Verdict:
     """What was found in one program."""
 
+    program: Program
     suspects: dict[str, Suspects]
     """By the snapshots that were looked at: one early and late, two and three in a row at both ends, and all."""
     counts: tuple[int, ...]
@@ -48,33 +43,11 @@ def verdict_on(program: Program, graphs: Sequence[HeapGraph]) -> Verdict:
     """What its snapshots say."""
     if program.expected:
         counts = tuple(count_of(graph, program.expected.classes[0]) for graph in graphs)
-        return Verdict({_name(0, len(graphs)): find_suspects(graphs).suspects}, counts)
+        return Verdict(program, {_name(0, len(graphs)): find_suspects(graphs).suspects}, counts)
     spans = {span: None for length in (1, 2, 3) for span in ((0, length), (len(graphs) - length, len(graphs)))}
     found = {span: find_suspects(graphs[slice(*span)]).suspects for span in (*spans, (0, len(graphs)))}
-    return Verdict({_name(*span): suspects for span, suspects in found.items()}, ())
+    return Verdict(program, {_name(*span): suspects for span, suspects in found.items()}, ())
 
 
 def _name(first: int, end: int) -> str:
     return f"snapshots {first + 1} to {end}"
-
-
-class Verdicts:
-    """Verdicts on many programs, made by ``_AT_ONCE`` processes while the first are already read."""
-
-    def __init__(self, pairs: Sequence[tuple[Program, Interpreter]]) -> None:
-        self._pool = ProcessPoolExecutor(_AT_ONCE, mp_context=get_context("spawn"))
-        self._made: dict[tuple[Program, Interpreter], Future[Verdict]] = {
-            pair: self._pool.submit(verdict, *pair) for pair in pairs
-        }
-
-    def of(self, program: Program, interpreter: Interpreter) -> Verdict:
-        """Waits for it; raises what went wrong."""
-        return self._made[program, interpreter].result()
-
-    def __enter__(self) -> Verdicts:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(cancel_futures=True)

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from leakscope.errors import AttachError, NoRightsError, TargetGoneError, UnsupportedTargetError, UsageError
-from leakscope.target import attach
+from leakscope.target import attach, budget
 from leakscope.target.attach import capture
+from leakscope.target.budget import Plan
 from leakscope.target.image import PAGE_BYTES
 
 from .support import (
@@ -161,10 +162,10 @@ def test_outgrown_buffer_is_enlarged_while_the_target_runs(known: Target, monkey
     true_room = attach._make_room
     sizes: list[int] = []
 
-    def too_small_at_first(estimate: int) -> attach.Room:
+    def too_small_at_first(estimate: int, plan: Plan) -> attach.Room:
         sizes.append(estimate)
         assert_let_go(known.pid)
-        return true_room(estimate) if len(sizes) > 1 else attach.Room(4 * PAGE_BYTES)
+        return true_room(estimate, plan) if len(sizes) > 1 else attach.Room(4 * PAGE_BYTES)
 
     monkeypatch.setattr(attach, "_make_room", too_small_at_first)
     image = capture(known.pid)
@@ -174,7 +175,7 @@ def test_outgrown_buffer_is_enlarged_while_the_target_runs(known: Target, monkey
 
 
 def test_not_enough_memory_for_a_copy(known: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attach, "available_bytes", lambda: 1 << 20)
+    monkeypatch.setattr(budget, "available_bytes", lambda: 1 << 20)
     with pytest.raises(AttachError, match="1 MiB of memory are available"):
         capture(known.pid)
     assert_let_go(known.pid)
@@ -209,8 +210,8 @@ def test_refuses_a_shell() -> None:
 def test_refuses_itself_and_unknown_pauses(known: Target) -> None:
     with pytest.raises(AttachError, match="itself"):
         capture(os.getpid())
-    with pytest.raises(UsageError, match="fork") as caught:
-        capture(known.pid, "fork")
+    with pytest.raises(UsageError, match="spoon") as caught:
+        capture(known.pid, "spoon")
     assert "copy" in caught.value.help and "none" in caught.value.help
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from leakscope.analysis.evidence import join_sockets, process_evidence
+from leakscope.analysis.descriptors import join_descriptors
+from leakscope.analysis.evidence import process_evidence
 from leakscope.analysis.index import HeapIndex
 from leakscope.cpython import read_heap
 from leakscope.cpython.field_values import HeapValues
-from leakscope.findings.evidence import ProcessEvidence, SocketHolders
+from leakscope.findings.evidence import FileHolders, ProcessEvidence, SocketHolders
 from leakscope.graph.heap import HeapGraph
 from leakscope.target import evidence as module
 from leakscope.target.attach import capture
@@ -34,7 +35,8 @@ def graph(request: pytest.FixtureRequest) -> Iterator[HeapGraph]:
         image = capture(target.pid)
         facts, states = read_evidence(target.pid)
         found = read_heap(image)
-        found.facts["process"] = {**facts, "socket_objects": join_sockets(found, HeapValues(image, found), states)}
+        joined = join_descriptors(found, HeapValues(image, found), states)
+        found.facts["process"] = {**facts, "descriptor_objects": joined}
         yield found
 
 
@@ -68,6 +70,17 @@ def test_sockets_belong_to_who_holds_them(graph: HeapGraph) -> None:
     assert [found.sockets for found in held] == sorted((found.sockets for found in held), reverse=True)
 
 
+def test_files_and_pipes_belong_to_who_holds_them(graph: HeapGraph) -> None:
+    """Beside them there are descriptors that only numbers know: one that ``os.open`` gave, and those of C code."""
+    evidence = evidence_of(graph, HeapIndex(graph))
+    assert FileHolders("files", "__main__.Transcript", 5, 5) in evidence.files_held
+    assert FileHolders("pipes", "__main__.Pipe", 6, 3) in evidence.files_held
+    assert evidence.descriptors and evidence.unowned
+    kept = sum(found.descriptors for found in evidence.files_held if found.kind == "files")
+    assert evidence.unowned["files"] == evidence.descriptors["files"] - kept == 1
+    assert "sockets" not in evidence.unowned
+
+
 def test_memory_adds_up(graph: HeapGraph) -> None:
     evidence = evidence_of(graph)
     assert evidence.rss_bytes and evidence.uss_bytes and evidence.anonymous_bytes and evidence.pss_bytes
@@ -86,7 +99,7 @@ def test_no_address_and_no_file_is_kept(graph: HeapGraph) -> None:
 def test_facts_of_a_foreign_file_are_not_trusted(graph: HeapGraph) -> None:
     """Wrong types are unknown; sockets that do not fit the heap are left out."""
     good = graph.facts["process"]
-    nodes = good["socket_objects"]["node"]
+    nodes = good["descriptor_objects"]["node"]
     for odd in (None, [], "text", 7):
         graph.facts["process"] = odd
         assert process_evidence(graph) is None
@@ -96,18 +109,21 @@ def test_facts_of_a_foreign_file_are_not_trusted(graph: HeapGraph) -> None:
         "swap_bytes": -1,
         "descriptors": {"sockets": 3, "files": "x"},
         "sockets": [1],
-        "socket_objects": {
+        "descriptor_objects": {
             "states": ["A", 5],
             "node": [nodes[0], -1, graph.objects, "0", nodes[1], nodes[0]],
             "state": [0, 0, 0, 0, 2, 1],
+            "unowned": {"files": "many", "pipes": 2},
         },
     }
     evidence = evidence_of(graph, HeapIndex(graph))
     assert (evidence.rss_bytes, evidence.threads, evidence.swap_bytes, evidence.sockets) == (None, None, None, None)
     assert evidence.descriptors == {"sockets": 3}
     assert [(found.state, found.sockets) for found in evidence.held] == [("A", 1)]
-    graph.facts["process"] = {**good, "socket_objects": {"states": [], "node": {}, "state": []}}
-    assert evidence_of(graph, HeapIndex(graph)).held == ()
+    assert evidence.unowned == {"pipes": 2}
+    graph.facts["process"] = {**good, "descriptor_objects": {"states": [], "node": {}, "state": []}}
+    evidence = evidence_of(graph, HeapIndex(graph))
+    assert (evidence.held, evidence.files_held, evidence.unowned) == ((), (), None)
     graph.facts["process"] = good
 
 
@@ -121,7 +137,7 @@ def test_kinds_of_descriptors() -> None:
     with left, right, udp, fresh, Path(os.devnull).open() as device, Path(__file__).open() as file:
         after, states = read_evidence(os.getpid())
         assert [states[each.fileno()] for each in (left, right, udp, fresh)] == ["unix", "unix", "udp", "other"]
-        assert device.fileno() not in states and file.fileno() not in states
+        assert (states[device.fileno()], states[file.fileno()], states[ends[0]]) == ("devices", "files", "pipes")
     for end in ends:
         os.close(end)
     more = {kind: number - before["descriptors"].get(kind, 0) for kind, number in after["descriptors"].items()}

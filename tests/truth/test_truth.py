@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,58 +13,55 @@ from leakscope.graph.kinds import Node
 from leakscope.target.attach import capture
 from tests import interpreters
 from tests.interpreters import Interpreter, one_per_version
+from tests.truth.compare import Report
 from tests.truth.driver import running
 from tests.truth.explained import only_unknown_words, unexplained
-from tests.truth.measured import measured
-from tests.truth.table import FAMILY_GOAL
+from tests.truth.table import FAMILY_GOAL, lines_of
 
 GOAL = 0.999
+ROWS = 8
 TARGETS = ("zoo", "webapp", "flaskapp")
+PAIRS = {f"{target}-{one.name}": (target, one) for target in TARGETS for one in one_per_version()}
 
 each_interpreter = pytest.mark.parametrize("interpreter", one_per_version(), ids=lambda found: found.name)
-each_target = pytest.mark.parametrize("target", TARGETS)
+each_report = pytest.mark.parametrize("report", PAIRS.values(), ids=PAIRS, indirect=True, scope="module")
 
 
-@each_interpreter
-@each_target
-def test_every_tracked_object_is_found(interpreter: Interpreter, target: str) -> None:
+@each_report
+def test_every_tracked_object_is_found(
+    report: Report, record_property: Callable[[str, object], None], request: pytest.FixtureRequest
+) -> None:
     """All of them, each with its full type name."""
-    report = measured(interpreter, target)
+    record_property(f"truth: {request.node.callspec.id}", "\n".join(lines_of(report, ROWS)))
     assert report.tracked > 10_000
     assert not report.missing_tracked
     assert not report.wrong_types
 
 
-@each_interpreter
-@each_target
-def test_untracked_objects_are_found_too(interpreter: Interpreter, target: str) -> None:
+@each_report
+def test_untracked_objects_are_found_too(report: Report) -> None:
     """Texts, numbers, untracked tuples and dicts."""
-    report = measured(interpreter, target)
     assert sum(report.missing_untracked.values()) <= (1 - GOAL) * report.objects
 
 
-@each_interpreter
-@each_target
-def test_sizes_of_builtins_and_instances_are_equal(interpreter: Interpreter, target: str) -> None:
+@each_report
+def test_sizes_of_builtins_and_instances_are_equal(report: Report) -> None:
     """``sys.getsizeof`` and the graph agree to the byte."""
-    assert not measured(interpreter, target).wrong_builtin_sizes
+    assert not report.wrong_builtin_sizes
 
 
-@each_interpreter
-@each_target
-def test_references_are_recalled_and_precise(interpreter: Interpreter, target: str) -> None:
+@each_report
+def test_references_are_recalled_and_precise(report: Report) -> None:
     """Overall 99.9 % both ways."""
-    overall = measured(interpreter, target).overall
+    overall = report.overall
     assert overall.true > 100_000
     assert overall.recall >= GOAL
     assert overall.precision >= GOAL
 
 
-@each_interpreter
-@each_target
-def test_each_poor_family_is_explained(interpreter: Interpreter, target: str) -> None:
+@each_report
+def test_each_poor_family_is_explained(report: Report) -> None:
     """No type's references are read poorly without a reason on record."""
-    report = measured(interpreter, target)
     poor = {
         name
         for name, family in report.families.items()
@@ -72,21 +70,18 @@ def test_each_poor_family_is_explained(interpreter: Interpreter, target: str) ->
     assert not unexplained(poor)
 
 
-@each_interpreter
-@each_target
-def test_frames_and_locals_are_equal(interpreter: Interpreter, target: str) -> None:
+@each_report
+def test_frames_and_locals_are_equal(report: Report) -> None:
     """Thread, function, file, current line, local names and what they refer to."""
-    frames = measured(interpreter, target).frames
+    frames = report.frames
     assert frames.true > 5
     assert frames.locals > 10
     assert not frames.problems
 
 
-@each_interpreter
-@each_target
-def test_what_lives_is_not_called_garbage(interpreter: Interpreter, target: str) -> None:
+@each_report
+def test_what_lives_is_not_called_garbage(report: Report) -> None:
     """Nothing is garbage just after a collection."""
-    report = measured(interpreter, target)
     assert sum(report.garbage.values()) <= (1 - GOAL) * report.objects
 
 

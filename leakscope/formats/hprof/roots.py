@@ -14,7 +14,6 @@ from leakscope.formats.hprof.records import Records, Texts
 from leakscope.graph.heap import Addresses, Frames, Int32s, Int64s, Roots
 from leakscope.graph.kinds import Origin, Root
 from leakscope.graph.navigation import rows_of
-from leakscope.kernels.hprof_ids import Ids
 
 JAVA_FRAME, SYSTEM_CLASS, THREAD = 0x03, 0x05, 0x08
 _WORDS = {
@@ -158,5 +157,3 @@ def locals_of(names: Names, held: Held, objects: int) -> tuple[Int32s, Int32s, I
     """``(holder, target, label)`` of what frames hold, ascending by holder; a dump does not say a local's name."""
     label = np.full(len(held.of), names.add(""), dtype=np.int32)
     return (held.of + np.int32(objects)).astype(np.int32), held.node, label
-
-

@@ -5,21 +5,24 @@ Such a field gets a number behind those of all objects, for as long as rules are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from hashlib import blake2b
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leakscope.formats.hprof.classes import WIDTHS, Classes
-from leakscope.formats.hprof.records import NUMBERS, OBJECTS, REFERENCE, Records
+from leakscope.formats.hprof.records import NUMBERS, REFERENCE, Records
 from leakscope.formats.hprof.texts import Strings
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int8s, Int32s, Int64s
 from leakscope.graph.kinds import Ref
 from leakscope.graph.navigation import references_of
 from leakscope.graph.values import UNKNOWN_MASK, Value, Values
 from leakscope.kernels.hprof_ids import numbers_at
-from leakscope.kernels.hprof_texts import LATIN1
 
+T = TypeVar("T")
 _BOOLEAN, _FLOAT, _DOUBLE = 4, 6, 7
 _BOXES = {
     "java.lang.Boolean": ("value", Value.BOOL), "java.lang.Byte": ("value", Value.INT),
@@ -140,9 +143,8 @@ class JvmValues:
         keys = np.stack([values.kind.astype(np.float64), values.number], axis=1)
         different, where = np.unique(keys, axis=0, return_inverse=True)
         first = self._graph.objects + len(self._plain.kind)
-        self._plain = Values(
-            np.append(self._plain.kind, different[:, 0].astype(np.uint8)), np.append(self._plain.number, different[:, 1])
-        )
+        kinds = different[:, 0].astype(np.uint8)
+        self._plain = Values(np.append(self._plain.kind, kinds), np.append(self._plain.number, different[:, 1]))
         numbers: Int32s = (first + where.reshape(-1)).astype(np.int32)
         return numbers
 
@@ -190,16 +192,17 @@ class JvmValues:
         rest = self._numbers(*self._strings.field_places(nodes[entries], "nanos")).number
         found.kind[entries], found.number[entries] = kind, whole + rest * 1e-9
 
-    @property
+    @cached_property
     def _sized(self) -> npt.NDArray[np.bool_]:
         """By type: whether its objects have a length."""
-        holding = np.unique(np.searchsorted(self._graph.first_ref, np.flatnonzero(np.isin(self._graph.kind, _SIZED)), side="right") - 1)
+        entries = np.flatnonzero(np.isin(self._graph.kind, _SIZED))
+        holding = np.unique(np.searchsorted(self._graph.first_ref, entries, side="right") - 1)
         sized = np.zeros(len(self._graph.types.name), dtype=np.bool_)
         sized[self._graph.type[holding]] = True
         return sized
 
 
-def _rows(classes: Classes, known: dict[str, object]) -> dict[int, object]:
+def _rows(classes: Classes, known: Mapping[str, T]) -> dict[int, T]:
     return {row: known[name] for row, name in enumerate(classes.types.name) if name in known}
 
 

@@ -1,4 +1,4 @@
-"""Captures a process: ``capture_once.py PID [UID]``; says when it begins and what became of it."""
+"""Captures a process: ``capture_once.py PID [UID|PAUSE]``; says when it begins and what became of it."""
 
 import json
 import os
@@ -14,12 +14,13 @@ def say(facts):
 
 
 def main():
-    if sys.argv[2:]:
+    way = sys.argv[2:]
+    if way and way[0].isdigit():
         os.setgroups([])
-        os.setuid(int(sys.argv[2]))
+        os.setuid(int(way.pop()))
     say({"begins": True})
     try:
-        image = capture(int(sys.argv[1]))
+        image = capture(int(sys.argv[1]), *way)
     except LeakscopeError as error:
         say({"error": type(error).__name__, "message": error.message, "help": error.help})
     else:

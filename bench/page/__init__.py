@@ -1,0 +1,1 @@
+"""The page that ``make bench`` writes: leakscope and its peers on the same targets, in one run."""
