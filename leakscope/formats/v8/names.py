@@ -11,7 +11,8 @@ import numpy as np
 from leakscope.formats.v8.tables import Texts, distinct
 from leakscope.graph.heap import Int32s
 
-_LONGEST = 200
+LONGEST = 200
+"""Characters of a name."""
 _IDENTIFIER = re.compile(r"[A-Za-z_$#<][\w$ <>.:/-]*\Z")
 _MANY_DIGITS = re.compile(r"(?:\D*\d){4}")
 
@@ -26,7 +27,7 @@ class Interned:
 
     def add(self, text: str) -> int:
         """The number of a name."""
-        text = text[:_LONGEST]
+        text = text[:LONGEST]
         if text not in self._number:
             self._number[text] = len(self.list)
             self.list.append(text)

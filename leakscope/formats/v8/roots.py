@@ -9,7 +9,7 @@ import numpy as np
 
 from leakscope.formats.v8.edges import Bools, Mapped
 from leakscope.formats.v8.members import Meta
-from leakscope.formats.v8.names import Interned
+from leakscope.formats.v8.names import LONGEST, Interned
 from leakscope.formats.v8.scripts import Modules
 from leakscope.formats.v8.tables import Raw
 from leakscope.graph.heap import Int32s, Roots
@@ -62,8 +62,8 @@ def _held_by_synthetic(raw: Raw, meta: Meta, synthetic: Bools) -> Iterator[_Held
         held = np.unique(raw.edge_to[row][raw.edge_type[row] != weak])
         for further in held[synthetic[held]].tolist():
             if further not in way:
-                own = raw.texts.text(int(raw.node_name[further]))
-                way[further] = f"{way[holder]} / {own}" if way[holder] else own or "(root)"
+                own = raw.texts.text(int(raw.node_name[further])) or "(root)"
+                way[further] = (f"{way[holder]} / {own}" if way[holder] else own)[:LONGEST]
                 pending.append(further)
         yield _Held(way[holder], held[~synthetic[held]])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leakscope.formats.v8.members import Meta
-from leakscope.formats.v8.names import Interned
+from leakscope.formats.v8.names import LONGEST, Interned
 from leakscope.formats.v8.scripts import Scripts
 from leakscope.formats.v8.tables import Raw, distinct
 from leakscope.graph.heap import Int32s, Types
@@ -17,7 +17,6 @@ _FOLDED = {
     "number": "number",
 }  # fmt: skip
 """What types of nodes are called that are named alike whatever they hold; others stand in parentheses."""
-_LONGEST = 200
 _FIRST_NAME = 256
 """Keys of types: below are those of V8, from here on the names of constructors."""
 
@@ -52,7 +51,7 @@ def _called(raw: Raw, meta: Meta, key: int) -> str:
     if key < _FIRST_NAME:
         node_type = meta.node_types[key]
         return _FOLDED.get(node_type, f"({node_type})")
-    return raw.texts.text(key - _FIRST_NAME)[:_LONGEST] or "(object)"
+    return raw.texts.text(key - _FIRST_NAME)[:LONGEST] or "(object)"
 
 
 def _scripts_of(scripts: Scripts, nodes: Int32s) -> Int32s:
