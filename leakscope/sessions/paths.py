@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from leakscope.graph.facts import language
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Ref
 from leakscope.graph.names import NAMED
@@ -31,6 +32,7 @@ class Heap:
         self.lineage = Lineage(graph)
         self._defaults: dict[int, Int32s] = {}
         self._plain = source if isinstance(source, PlainFields) else None
+        self._keys_are_names = language(graph.facts) == "javascript"
 
     @cached_property
     def name_number(self) -> dict[str, int]:
@@ -80,7 +82,9 @@ class Heap:
         if isinstance(step, Name):
             return self._attribute(nodes, step.text)
         if isinstance(step, Key):
-            return self._entry(nodes, step.text)
+            found = self._entry(nodes, step.text)
+            # In JavaScript o['a'] is o.a.
+            return np.where(found >= 0, found, self._attribute(nodes, step.text)) if self._keys_are_names else found
         if isinstance(step, Index):
             return follow_index(self.edges, self.graph.label, nodes, step.position)
         return self.referents(nodes)

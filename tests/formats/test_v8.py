@@ -77,6 +77,16 @@ def test_columns_are_found_by_name(read: Read, node_fields: tuple[str, ...], edg
     assert ways(graph) == ["global.tracker.last -> Session"]
 
 
+def test_a_prototype_is_no_instance_of_its_base(read: Read) -> None:
+    made = Made()
+    admin, prototype = made.node("closure", "Admin"), made.node("object", "Session")
+    made.edge(admin, "property", "prototype", prototype)
+    made.held("classes", "Object", Admin=admin, last=made.node("object", "Session"))
+    graph, _ = read(made)
+    assert ways(graph) == ["global.classes.last -> Session"]
+    assert len(instances_of(graph, "(object)")) == 1
+
+
 def test_weak_edges_hold_nothing(read: Read) -> None:
     made = Made()
     made.edge(made.held("tracker"), "weak", "last", made.node("object", "Session"))

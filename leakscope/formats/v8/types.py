@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscope.formats.v8.members import Meta
 from leakscope.formats.v8.names import LONGEST, Interned
@@ -25,7 +26,7 @@ def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Inter
     """The table of types, and each node's row in it."""
     node_type, node_name = raw.node_type[order], raw.node_name[order].astype(np.int64)
     wanted = [at for at, name in enumerate(meta.node_types) if name in _BY_CONSTRUCTOR]
-    named = np.isin(node_type, wanted)
+    named = np.isin(node_type, wanted) & ~_prototypes(scripts, len(order))
     keys = np.where(named, node_name + _FIRST_NAME, node_type.astype(np.int64))
     used, row = distinct(keys, len(raw.texts) + _FIRST_NAME)
     sample = np.empty(len(used), dtype=np.int32)
@@ -45,6 +46,14 @@ def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Inter
         origin=origin,
     )
     return types, of_key[row].astype(np.int32)
+
+
+def _prototypes(scripts: Scripts, nodes: int) -> npt.NDArray[np.bool_]:
+    """By node: whether a function's instances inherit from it; V8 names it as if it were an instance of its base."""
+    found = np.zeros(nodes, dtype=np.bool_)
+    held = scripts.step(scripts.functions, "prototype")
+    found[held[held >= 0]] = True
+    return found
 
 
 def _called(raw: Raw, meta: Meta, key: int) -> str:
