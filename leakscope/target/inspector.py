@@ -12,11 +12,12 @@ from typing import BinaryIO
 
 from leakscope.errors import AttachError, InputError
 from leakscope.target.dump_folder import free_bytes, readable
-from leakscope.target.web import fetched
+from leakscope.target.web import fetched, parts_of
 from leakscope.target.websocket import WebSocket, connected
 
 LIMIT_S = 600.0
 """Without a byte: the whole heap is looked at before the first is sent."""
+_REQUEST = 1
 _LIST_BYTES = 1 << 20
 _LEAVE_FREE = 64 << 20
 _CHECK_BYTES = 16 << 20
@@ -38,14 +39,14 @@ def dumped(url: str) -> Iterator[Path]:
 
 def _socket_url(url: str) -> str:
     """Where the first program that the inspector lists can be asked, on the host that the user named."""
-    parts = urllib.parse.urlsplit(url)
+    parts = parts_of(url)
     if parts.scheme in ("ws", "wss"):
         return url
     try:
         listed = json.loads(
             fetched(urllib.parse.urlunsplit((parts.scheme, parts.netloc, "/json/list", "", "")), _LIST_BYTES)
         )
-        path = urllib.parse.urlsplit(listed[0]["webSocketDebuggerUrl"]).path
+        path: str = urllib.parse.urlsplit(listed[0]["webSocketDebuggerUrl"]).path
     except (ValueError, LookupError, TypeError) as error:
         raise AttachError(
             f"{url} is neither the inspector of a Node nor a profile of Go",
@@ -57,23 +58,32 @@ def _socket_url(url: str) -> str:
 def _ask(inspector: WebSocket, file: BinaryIO) -> None:
     """Writes the pieces of the snapshot into ``file``."""
     inspector.send(
-        json.dumps({"id": 1, "method": "HeapProfiler.takeHeapSnapshot", "params": {"reportProgress": False}})
+        json.dumps({"id": _REQUEST, "method": "HeapProfiler.takeHeapSnapshot", "params": {"reportProgress": False}})
     )
     written = checked = 0
     for message in inspector.messages():
-        said = json.loads(message)
-        if said.get("id") == 1:
-            if "error" in said:
-                raise AttachError(
-                    f"The inspector takes no heap snapshot: {said['error'].get('message')}", _NO_INSPECTOR
-                )
+        piece = _piece(message)
+        if piece is None:
             return
-        if said.get("method") == "HeapProfiler.addHeapSnapshotChunk":
-            written += file.write(said["params"]["chunk"].encode("utf-8", "surrogatepass"))
+        written += file.write(piece)
         if written - checked > _CHECK_BYTES:
             checked = written
             _require_room(file)
     raise AttachError("The inspector ended before the heap snapshot did", "Does the Node still run?")
+
+
+def _piece(message: bytes) -> bytes | None:
+    """What a message has of the snapshot; None from the one that says that this was all."""
+    try:
+        said = json.loads(message)
+        if "error" in said:
+            raise AttachError(f"The inspector takes no heap snapshot: {said['error']['message']}", _NO_INSPECTOR)
+        if said.get("id") == _REQUEST:
+            return None
+        chunk = said["params"]["chunk"] if said.get("method") == "HeapProfiler.addHeapSnapshotChunk" else ""
+        return bytes(chunk.encode("utf-8", "surrogatepass"))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise AttachError("The inspector sent what no Node sends", _NO_INSPECTOR) from error
 
 
 def _require_room(file: BinaryIO) -> None:

@@ -16,7 +16,20 @@ TIMEOUT_S = 60.0
 """Without a byte."""
 MOST_BYTES = 1 << 29
 _PROFILES = "/debug/pprof/"
+_EXAMPLES = "http://HOST:PORT/debug/pprof/heap for Go, http://HOST:9229 for the inspector of Node"
 _HELP = "Is the URL right, and reachable from here? curl -I URL shows what it answers."
+
+
+def parts_of(url: str) -> urllib.parse.SplitResult:
+    """UsageError for what is no URL."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        parts.port  # noqa: B018 (says whether it is a number)
+    except ValueError as error:
+        raise UsageError(f"{url} is no URL: {error}", _EXAMPLES) from error
+    if not parts.hostname:
+        raise UsageError(f"{url} names no host", _EXAMPLES)
+    return parts
 
 
 def is_url(source: str) -> bool:
@@ -26,7 +39,7 @@ def is_url(source: str) -> bool:
 
 def names_profile(url: str) -> bool:
     """Whether it is one of Go's profiles."""
-    return url.startswith("http") and _PROFILES in urllib.parse.urlsplit(url).path
+    return url.startswith("http") and _PROFILES in parts_of(url).path
 
 
 def profile_url(url: str) -> str:
@@ -34,7 +47,7 @@ def profile_url(url: str) -> str:
 
     UsageError for profiles that are taken over time or say nothing about what lives.
     """
-    parts = urllib.parse.urlsplit(url)
+    parts = parts_of(url)
     name = parts.path.rpartition("/")[2]
     if name not in ("heap", "allocs", "goroutine"):
         raise UsageError(
@@ -69,10 +82,10 @@ def _answer(url: str) -> Iterator[IO[bytes]]:
         with error:
             raise AttachError(f"{url} answers {error.code} {error.reason}", _HELP) from error
     except urllib.error.URLError as error:
-        raise AttachError(f"{url} does not answer: {error.reason}", _HELP) from error
+        raise AttachError(f"{url} does not answer: {_reason(error)}", _HELP) from error
     except (OSError, http.client.HTTPException) as error:
         raise AttachError(f"{url} broke off: {error}", _HELP) from error
-    except ValueError as error:
-        raise UsageError(
-            f"{url} is no URL: {error}", "http://HOST:PORT/debug/pprof/heap, or http://HOST:9229"
-        ) from error
+
+
+def _reason(error: urllib.error.URLError) -> str:
+    return (error.reason.strerror if isinstance(error.reason, OSError) else None) or str(error.reason)

@@ -13,7 +13,8 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from leakscope.errors import AttachError, UsageError
+from leakscope.errors import AttachError
+from leakscope.target.web import parts_of
 
 MOST_BYTES = 1 << 28
 """Of one message: an inspector sends a heap in pieces of some hundred kilobytes."""
@@ -79,11 +80,8 @@ class WebSocket:
 @contextlib.contextmanager
 def connected(url: str, timeout_s: float) -> Iterator[WebSocket]:
     """A websocket to ``ws://HOST:PORT/PATH`` or ``wss://``. AttachError if there is none."""
-    parts = urllib.parse.urlsplit(url)
-    try:
-        address = parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
-    except ValueError as error:
-        raise UsageError(f"{url} is no URL: {error}", "ws://127.0.0.1:9229/ID") from error
+    parts = parts_of(url)
+    address = parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
     try:
         with contextlib.ExitStack() as stack:
             connection: socket.socket = stack.enter_context(socket.create_connection(address, timeout_s))
