@@ -68,7 +68,7 @@ _PARTS_OF_JAVA = (
     "java.io.*", "java.nio.*", "java.security.*", "jdk.internal.*", "sun.*", "javax.security.*", "scala.collection.*",
     "kotlin.Pair", "kotlin.Lazy*", "*$Entry", "*$Node",
 )  # fmt: skip
-_CARRIERS_OF_V8 = ("Promise", "Timeout", "Immediate", "TimersList", "*Error", "AsyncResource", "BoundFunctionObject")
+_CARRIERS_OF_V8 = ("Promise", "timers.*", "*Error", "async_hooks.*", "BoundFunctionObject")
 
 
 def _any_of(globs: Iterable[str]) -> re.Pattern[str]:

@@ -22,7 +22,7 @@ _BY_TYPE: tuple[tuple[str, str], ...] = (
     ("method", "listener list"),
     ("functools.partial*", "listener list"),
     ("asyncio.events.*Handle", "listener list"),
-    *((glob, "timer") for glob in ("Timeout", "Immediate")),
+    *((glob, "timer") for glob in ("timers.Timeout", "timers.Immediate")),
     ("Promise", "pending task"),
     ("function", "closure"),
     *((glob, "timer") for glob in ("java.util.TimerTask*", "*$ScheduledFutureTask", "java.util.TaskQueue")),
@@ -45,7 +45,7 @@ _BY_OWNER: tuple[tuple[str, str], ...] = (
 
 _CARRIES = ("method", "function", "functools.partial*", "*.Task", "*.Future", "*coroutine", "*generator", "traceback",
             "frame", "concurrent.futures.*._WorkItem", "weakref.finalize*", "Context", "*contextvars.Context",
-            "asyncio.events.*Handle", "cell", "tuple", "Promise", "Timeout", "Immediate",
+            "asyncio.events.*Handle", "cell", "tuple", "Promise", "timers.Timeout", "timers.Immediate",
             "*$$Lambda", "java.util.concurrent.*Future*", "java.lang.Thread",
             "*Error", "*Exception")  # fmt: skip
 """What stands between the holder and what it holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from leakscope.kernels.fields import follow
 
 _SCRIPT_FIELDS = ("script_or_debug_info", "script")
 _NAMED = (Ref.INTERNAL, Ref.ATTR)
+_PACKAGE = re.compile(r".*[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+)", re.DOTALL)
+_NODES_OWN = re.compile(r"node:(?:internal/)?(?:deps/)?(?!per_context)(?:_(?P<old>[a-z]+)_|(?P<name>[^/]+))")
+"""Node documents ``http.ServerResponse`` as what is in ``node:_http_server``."""
 
 
 class Scripts:
@@ -68,6 +72,15 @@ def _origin(script: str) -> Origin:
     if "/node_modules/" in script or "\\node_modules\\" in script:
         return Origin.THIRD_PARTY
     return Origin.USER if script and not script.startswith(("node:", "extensions::", "v8/")) else Origin.STDLIB
+
+
+def library_of(script: str) -> str:
+    """What its classes are told by: ``ws`` for a package, ``net`` and ``http`` for Node's own; "" for the user's."""
+    package = _PACKAGE.search(script)
+    if package:
+        return package[1].replace("\\", "/")
+    own = _NODES_OWN.match(script)
+    return own["old"] or own["name"] if own else ""
 
 
 def frames_of(scripts: Scripts, raw: Raw, number: Int32s, node_name: Int32s, names: Interned) -> Frames:

@@ -1,15 +1,15 @@
-"""Types: objects by their constructor, all else by what V8 calls it; and whose class it is."""
+"""Types: objects by their constructor and its library (``ws.WebSocket``), all else by what V8 calls it."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from leakscope.formats.v8.edges import Bools
 from leakscope.formats.v8.members import Meta
 from leakscope.formats.v8.names import LONGEST, Interned
-from leakscope.formats.v8.scripts import Scripts
+from leakscope.formats.v8.scripts import Scripts, library_of
 from leakscope.formats.v8.tables import Raw, distinct
-from leakscope.graph.heap import Int32s, Types
+from leakscope.graph.heap import Int32s, Int64s, Types
 from leakscope.graph.kinds import Origin
 
 _BY_CONSTRUCTOR = ("object", "native", "hidden")
@@ -18,27 +18,30 @@ _FOLDED = {
     "number": "number",
 }  # fmt: skip
 """What types of nodes are called that are named alike whatever they hold; others stand in parentheses."""
+_MOST_ABOVE = 4
+"""Prototypes above one that are asked for a constructor."""
 _FIRST_NAME = 256
 """Keys of types: below are those of V8, from here on the names of constructors."""
 
 
 def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Interned) -> tuple[Types, Int32s]:
     """The table of types, and each node's row in it."""
-    node_type, node_name = raw.node_type[order], raw.node_name[order].astype(np.int64)
+    node_type = raw.node_type[order]
     wanted = [at for at, name in enumerate(meta.node_types) if name in _BY_CONSTRUCTOR]
     named = np.isin(node_type, wanted) & ~_prototypes(scripts, len(order))
-    keys = np.where(named, node_name + _FIRST_NAME, node_type.astype(np.int64))
-    used, row = distinct(keys, len(raw.texts) + _FIRST_NAME)
+    script = _scripts_of_classes(scripts, named)
+    libraries = ["", *sorted({library_of(names.list[at]) for at in np.unique(script) if at >= 0} - {""})]
+    library = _libraries(script, libraries, names)
+    keys = np.where(named, raw.node_name[order].astype(np.int64) + _FIRST_NAME, node_type.astype(np.int64))
+    used, row = _rows(keys, library, len(raw.texts) + _FIRST_NAME)
     sample = np.empty(len(used), dtype=np.int32)
     sample[row[::-1]] = np.arange(len(keys) - 1, -1, -1, dtype=np.int32)
-    called = [_called(raw, meta, int(key)) for key in used]
+    called = [_called(raw, meta, key, libraries[at]) for key, at in used]
     row_of = {name: at for at, name in enumerate(dict.fromkeys(called))}
     of_key = np.array([row_of[name] for name in called], dtype=np.int32)
     origin = np.full(len(row_of), int(Origin.INTERPRETER), dtype=np.uint8)
-    constructed = used >= _FIRST_NAME
-    nodes = sample[constructed]
-    script = _scripts_of(scripts, nodes)
-    origin[of_key[constructed]] = np.where(script >= 0, scripts.origins(script), np.uint8(Origin.INTERPRETER))
+    known = script[sample] >= 0
+    origin[of_key[known]] = scripts.origins(script[sample[known]])
     types = Types(
         name=list(row_of),
         node=np.full(len(row_of), -1, dtype=np.int32),
@@ -48,7 +51,48 @@ def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Inter
     return types, of_key[row].astype(np.int32)
 
 
-def _prototypes(scripts: Scripts, nodes: int) -> npt.NDArray[np.bool_]:
+def _rows(keys: Int64s, library: Int32s, end: int) -> tuple[list[tuple[int, int]], Int32s]:
+    """``(used, row)``: the different pairs of a key (below ``end``) and a library, and of each node its place there.
+
+    Most objects are of no library, and are counted instead of sorted.
+    """
+    own = library == 0
+    plain, where = distinct(keys[own], end)
+    pairs, further = np.unique(keys[~own] << 31 | library[~own], return_inverse=True)
+    row = np.empty(len(keys), dtype=np.int32)
+    row[own], row[~own] = where, len(plain) + further
+    split = [(pair >> 31, pair & (1 << 31) - 1) for pair in pairs.tolist()]
+    return [*((key, 0) for key in plain.tolist()), *split], row
+
+
+def _scripts_of_classes(scripts: Scripts, named: Bools) -> Int32s:
+    """By node: the script that its class is defined in, which is where its prototype's constructor is from; -1 none.
+
+    Express puts prototypes without a constructor before Node's own.
+    """
+    nodes = np.flatnonzero(named).astype(np.int32)
+    prototype = scripts.step(nodes, "__proto__")
+    used, where = distinct(prototype[prototype >= 0], len(named))
+    above = used.astype(np.int32)
+    constructor = scripts.step(above, "constructor")
+    for _ in range(_MOST_ABOVE):
+        above = np.where((above >= 0) & (constructor < 0), scripts.step(above, "__proto__"), -1)
+        constructor = np.where(constructor >= 0, constructor, scripts.step(above, "constructor"))
+    script = np.where(constructor >= 0, scripts.script_of_functions(constructor.clip(0)), np.int32(-1))
+    found = np.full(len(named), -1, dtype=np.int32)
+    found[nodes[prototype >= 0]] = script[where]
+    return found
+
+
+def _libraries(script: Int32s, libraries: list[str], names: Interned) -> Int32s:
+    """By node: the place in ``libraries`` of that which its class is from."""
+    used = [at for at in np.unique(script).tolist() if at >= 0]
+    of_script = np.zeros(max(used, default=0) + 2, dtype=np.int32)  # the last is for -1
+    of_script[used] = [libraries.index(library_of(names.list[at])) for at in used]
+    return of_script[script]
+
+
+def _prototypes(scripts: Scripts, nodes: int) -> Bools:
     """By node: whether a function's instances inherit from it; V8 names it as if it were an instance of its base."""
     found = np.zeros(nodes, dtype=np.bool_)
     held = scripts.step(scripts.functions, "prototype")
@@ -56,15 +100,9 @@ def _prototypes(scripts: Scripts, nodes: int) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _called(raw: Raw, meta: Meta, key: int) -> str:
+def _called(raw: Raw, meta: Meta, key: int, library: str) -> str:
     if key < _FIRST_NAME:
         node_type = meta.node_types[key]
         return _FOLDED.get(node_type, f"({node_type})")
-    return raw.texts.text(key - _FIRST_NAME)[:LONGEST] or "(object)"
-
-
-def _scripts_of(scripts: Scripts, nodes: Int32s) -> Int32s:
-    """The script that the class of each node is defined in: of its prototype's constructor; -1 built in."""
-    prototype = scripts.step(nodes, "__proto__")
-    constructor = np.where(prototype >= 0, scripts.step(prototype.clip(0), "constructor"), -1)
-    return np.where(constructor >= 0, scripts.script_of_functions(constructor.clip(0)), np.int32(-1)).astype(np.int32)
+    name = raw.texts.text(key - _FIRST_NAME)[:LONGEST] or "(object)"
+    return f"{library}.{name}" if library else name
