@@ -7,13 +7,14 @@ import cython
 import numpy as np
 
 STRINGS, LOADED, FRAMES, TRACES, STACKED, ROOTS, OBJECTS, CLASSES, STATICS, FIELDS, ELEMENTS, COUNTS = range(12)
-CUT_OFF, BAD_TAG, BAD_HEAP_TAG, BAD_TYPE, BAD_LENGTH = range(1, 6)
+CUT_OFF, BAD_TAG, BAD_HEAP_TAG, BAD_TYPE, BAD_LENGTH, NO_END = range(1, 7)
 """Why ``Walk.reason`` stopped; 0: it did not."""
 CUT_OFF_ = cython.declare(cython.int, 1)
 BAD_TAG_ = cython.declare(cython.int, 2)
 BAD_HEAP_TAG_ = cython.declare(cython.int, 3)
 BAD_TYPE_ = cython.declare(cython.int, 4)
 BAD_LENGTH_ = cython.declare(cython.int, 5)
+NO_END_ = cython.declare(cython.int, 6)
 COLUMNS = {
     "string_id": (np.uint64, STRINGS), "string_place": (np.int64, STRINGS), "string_bytes": (np.int32, STRINGS),
     "loaded_serial": (np.int64, LOADED), "loaded_id": (np.uint64, LOADED), "loaded_name": (np.uint64, LOADED),
@@ -130,6 +131,7 @@ class Walk:
         tag: cython.uchar
         length: cython.longlong
         end: cython.longlong
+        parted: cython.bint = False  # between the first part of a heap and the record that ends it
         while at < self.size and at >= 0:
             if at + 9 > self.size:
                 self.stop(CUT_OFF_, at)
@@ -145,12 +147,16 @@ class Walk:
             if end > self.size:
                 self.stop(CUT_OFF_, at)
                 return
+            if tag == 0x1C or tag == 0x2C:
+                parted = tag == 0x1C
             if tag == 0x0C or tag == 0x1C:
                 at = self.heap(at + 9, end, tag == 0x0C and length == 0)
                 continue
             if not self.record(tag, at, length):
                 return
             at = end
+        if parted and not self.reason:
+            self.stop(NO_END_, self.size)
 
     @cython.cfunc
     @cython.nogil

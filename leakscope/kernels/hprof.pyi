@@ -20,6 +20,7 @@ BAD_TAG: int
 BAD_HEAP_TAG: int
 BAD_TYPE: int
 BAD_LENGTH: int
+NO_END: int
 
 class Walk:
     reason: int

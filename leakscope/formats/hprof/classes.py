@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from leakscope.formats.hprof.names import Names
 from leakscope.formats.hprof.origins import origin_of, written
-from leakscope.formats.hprof.records import CLASS, NUMBERS, PRIMITIVES, REFERENCE, Records, Texts
+from leakscope.formats.hprof.records import CLASS, NUMBERS, PRIMITIVES, REFERENCE, Malformed, Records, Texts
 from leakscope.graph.heap import Int8s, Int32s, Int64s, Types
 from leakscope.kernels.hprof_ids import Ids
 
 FRAME, UNKNOWN, CLASS_OF_CLASSES = "frame", "?", "java.lang.Class"
+_LARGEST_INSTANCE = 1 << 30
+"""Bytes. Java's class files allow 65,535 fields each, and nobody derives a thousand times from such a class."""
 WIDTHS = {4: 1, 5: 2, 6: 4, 7: 8, 8: 1, 9: 2, 10: 4, 11: 8}
 
 
@@ -138,7 +140,9 @@ def _with_bases(own: Int64s, base: Int32s, order: list[int]) -> Int64s:
     for row in order:
         if bases[row] >= 0:
             total[row] += total[bases[row]]
-    return np.minimum(np.array(total, dtype=np.float64), 1 << 40).astype(np.int64)
+    if max(total, default=0) > _LARGEST_INSTANCE:
+        raise Malformed("it has a class whose instances are larger than any can be")
+    return np.array(total, dtype=np.int64)
 
 
 def _widths(id_bytes: int) -> Int64s:

@@ -81,6 +81,7 @@ def build(records: Records, progress: Progress, reveal: bool) -> tuple[HeapGraph
 
 
 def _refuse_short(records: Records, layouts: Layouts, type: Int32s) -> None:
+    """Malformed if an instance is shorter than its fields; kernels read these without looking."""
     short = first_short(
         records.data, records.header.id_bytes, records["place"], records["tag"], type, layouts.columns["need"]
     )

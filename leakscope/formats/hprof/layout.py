@@ -91,7 +91,7 @@ class Layouts:
         columns = {"begin": begin, "begin_at": begin_at, "above": above, "above_at": above_at}
         return {
             **{name: np.array(column, dtype=np.int32) for name, column in columns.items()},
-            "need": np.minimum(self.classes.all_bytes, (1 << 31) - 1).astype(np.int32),
+            "need": self.classes.all_bytes.astype(np.int32),
             "type_node": self.classes.types.node,
         }
 

@@ -30,6 +30,7 @@ _REASONS = {
     hprof.BAD_HEAP_TAG: "at offset {at:,} stands an object of an unknown kind (0x{tag:02x})",
     hprof.BAD_TYPE: "at offset {at:,} stands a value of an unknown type",
     hprof.BAD_LENGTH: "the record at offset {at:,} has an impossible length",
+    hprof.NO_END: "it ends at offset {at:,}, before its heap does: was there no space left when it was written?",
 }
 
 
@@ -110,8 +111,9 @@ def read_records(data: Bytes) -> Records:
 def _sort_objects(columns: dict[str, npt.NDArray[Any]]) -> int:
     """Objects by id; of several with one id the first stays. Returns how many are left out."""
     id: Addresses = columns["id"]
-    if len(id) and int(id.max()) >= int(_ID_END):
-        at = int(columns["place"][int(id.argmax())])
+    impossible = np.flatnonzero((id == 0) | (id >= _ID_END))
+    if len(impossible):
+        at = int(columns["place"][impossible[0]])
         raise Malformed(f"the object at offset {at:,} has an impossible id")
     if bool((id[1:] > id[:-1]).all()):
         return 0
