@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import (
     AddressOption,
     ClassOption,
@@ -38,6 +39,7 @@ def chains(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,

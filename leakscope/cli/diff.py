@@ -10,6 +10,7 @@ import typer
 
 from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import JsonOption, LimitOption, NoColorOption, PauseOption
 from leakscope.cli.output import emit, emit_json, screen
 from leakscope.cli.source import is_pid, open_graph
@@ -31,6 +32,7 @@ def diff(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:

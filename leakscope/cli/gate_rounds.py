@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakscope.cli.source import Kind, capture_graph, kind_of, open_graph
-from leakscope.errors import AttachError, NoRightsError, TargetGoneError, UnsupportedTargetError, UsageError
+from leakscope.errors import AttachError, DumpError, NoRightsError, TargetGoneError, UnsupportedTargetError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.graph.heap import HeapGraph
@@ -160,7 +160,7 @@ def _capture(pid: int, rules: Sequence[Path]) -> HeapGraph:
     for attempt in range(_ATTEMPTS):
         try:
             return capture_graph(pid, rules=rules)
-        except (TargetGoneError, NoRightsError, UnsupportedTargetError):
+        except (TargetGoneError, NoRightsError, UnsupportedTargetError, DumpError):
             raise
         except AttachError:
             if attempt == _ATTEMPTS - 1:

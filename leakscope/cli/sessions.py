@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.durations import duration
 from leakscope.cli.options import (
     ClassOption,
@@ -77,6 +78,7 @@ def sessions(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,

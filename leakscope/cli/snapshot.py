@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import (
     ExeOption,
     JsonOption,
@@ -49,6 +50,7 @@ def snapshot(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from leakscope.cli.budget import budget, given
 from leakscope.cli.options import Pause
 from leakscope.cli.output import clear_progress, progress
-from leakscope.errors import UsageError
+from leakscope.errors import UnsupportedTargetError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.graph.heap import HeapGraph
@@ -27,6 +27,7 @@ class Kind(Enum):
 
     PID = "a process"
     DUMP = "a dump of another runtime"
+    URL = "an inspector's address"
     CORE = "an ELF core"
     FILE = "a snapshot, or none of these"
 
@@ -60,6 +61,8 @@ def open_graph(
         raise UsageError("--pause goes with a PID", f"{source} is a file: nothing of it runs.")
     if kind == Kind.PID:
         return capture_graph(int(source), pause, reveal, rules)
+    if kind == Kind.URL:
+        return url_graph(source, reveal, rules)
     if kind == Kind.CORE:
         return core_graph(Path(source), reveal, rules, files)
     if kind == Kind.DUMP:
@@ -85,9 +88,12 @@ def kind_of(source: str) -> Kind:
     """InputError, by name, for a kind that is known and cannot be read."""
     from leakscope.cli.dumps import is_dump
     from leakscope.cli.profiles import is_profile
+    from leakscope.target.web import is_url
 
     if is_pid(source):
         return Kind.PID
+    if is_url(source):
+        return Kind.URL
     if is_dump(source):
         return Kind.DUMP
     # Asked first, for cores are refused when they are packed, and profiles always are.
@@ -99,6 +105,13 @@ def is_core(source: str) -> bool:
     from leakscope.target.core_file import is_core
 
     return is_core(Path(source))
+
+
+def url_graph(url: str, reveal: bool = False, rules: Sequence[Path] | None = None) -> HeapGraph:
+    """The heap of the Node behind an inspector's address, with its sessions; raises ``AttachError``, ``UsageError``."""
+    from leakscope.cli.foreign import inspector_sessions
+
+    return inspector_sessions(url, rules_told(tuple(rules or ()), Path.cwd()), reveal)[0]
 
 
 def _dump_graph(source: str, reveal: bool, rules: Sequence[Path] | None) -> HeapGraph:
@@ -156,6 +169,7 @@ def capture_sessions(
     pid: int, ruleset: RuleSet, pause: Pause | None = None, reveal: bool = False
 ) -> tuple[HeapGraph, list[RuleUse]]:
     """As ``capture_graph``, with what came of each rule."""
+    from leakscope.cli.foreign import process_sessions
     from leakscope.target.attach import captured
     from leakscope.target.evidence import read_evidence
 
@@ -163,6 +177,11 @@ def capture_sessions(
         with captured(pid, pause=pause.value if pause else "auto", progress=progress(), budget=budget()) as image:
             evidence, states = read_evidence(pid)
             return _ask(image, ruleset, reveal, evidence, states)
+    except UnsupportedTargetError:
+        found = process_sessions(pid, ruleset, reveal) if pause is None else None
+        if found is None:
+            raise
+        return found
     finally:
         clear_progress()
 

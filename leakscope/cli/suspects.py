@@ -11,6 +11,7 @@ import typer
 
 from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.durations import duration
 from leakscope.cli.options import ExeOption, JsonOption, LibsOption, NoColorOption, Pause, PauseOption, RulesOption
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
@@ -65,6 +66,7 @@ def suspects(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import (
     ExeOption,
     JsonOption,
@@ -26,6 +27,7 @@ def top(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     exe: ExeOption = None,
     libs: LibsOption = None,
     json: JsonOption = False,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from leakscope.errors import AttachError
+from leakscope.errors import DumpError
 
 FOLDERS = ("/var/tmp", "/tmp")
 """Tried in this order: what lies in the first survives a restart, so it is on a disk."""
@@ -66,7 +66,7 @@ class DumpFolder:
 def readable(descriptor: int) -> Path:
     """A path to an open file that may have no name any more. AttachError if it is no regular file."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise AttachError("What the process wrote in place of a dump is no file", "Look at what runs there.")
+        raise DumpError("What the process wrote in place of a dump is no file", "Look at what runs there.")
     return Path(f"/proc/self/fd/{descriptor}")
 
 
@@ -83,7 +83,7 @@ def dump_folder(pid: int, owner: Owner, needed: int) -> Iterator[DumpFolder]:
         try:
             os.mkdir(name, 0o700, dir_fd=parent)
         except OSError as error:
-            raise AttachError(
+            raise DumpError(
                 f"Cannot make a folder for the dump in {where} of process {pid}: {error.strerror}",
                 "Make that folder writable for the process's user.",
             ) from error
@@ -122,12 +122,12 @@ def _parent(pid: int, needed: int) -> tuple[int, PurePosixPath]:
     return chosen[2], chosen[3]
 
 
-def no_room(pid: int, needed: int, free: dict[str, int]) -> AttachError:
+def no_room(pid: int, needed: int, free: dict[str, int]) -> DumpError:
     """The error for a disk that the dump might fill; ``free``: bytes by folder."""
     if not free:
-        return AttachError(f"Process {pid} sees neither {' nor '.join(FOLDERS)}", "Give its container one of them.")
+        return DumpError(f"Process {pid} sees neither {' nor '.join(FOLDERS)}", "Give its container one of them.")
     said = " and ".join(f"{folder} has {bytes_ >> 20} MiB free" for folder, bytes_ in free.items())
-    return AttachError(
+    return DumpError(
         f"The dump of process {pid} may take {needed >> 20} MiB on its disk, and {said}",
         "Free some there, so that the service does not run out of it.",
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from leakscope.errors import AttachError, InputError
+from leakscope.errors import DumpError, InputError
 from leakscope.target.dump_folder import free_bytes, readable
 from leakscope.target.web import fetched, parts_of
 from leakscope.target.websocket import WebSocket, connected
@@ -48,7 +48,7 @@ def _socket_url(url: str) -> str:
         )
         path: str = urllib.parse.urlsplit(listed[0]["webSocketDebuggerUrl"]).path
     except (ValueError, LookupError, TypeError) as error:
-        raise AttachError(
+        raise DumpError(
             f"{url} is neither the inspector of a Node nor a profile of Go",
             f"{_NO_INSPECTOR}; for Go: http://HOST:PORT/debug/pprof/heap",
         ) from error
@@ -69,7 +69,7 @@ def _ask(inspector: WebSocket, file: BinaryIO) -> None:
         if written - checked > _CHECK_BYTES:
             checked = written
             _require_room(file)
-    raise AttachError("The inspector ended before the heap snapshot did", "Does the Node still run?")
+    raise DumpError("The inspector ended before the heap snapshot did", "Does the Node still run?")
 
 
 def _piece(message: bytes) -> bytes | None:
@@ -77,13 +77,13 @@ def _piece(message: bytes) -> bytes | None:
     try:
         said = json.loads(message)
         if "error" in said:
-            raise AttachError(f"The inspector takes no heap snapshot: {said['error']['message']}", _NO_INSPECTOR)
+            raise DumpError(f"The inspector takes no heap snapshot: {said['error']['message']}", _NO_INSPECTOR)
         if said.get("id") == _REQUEST:
             return None
         chunk = said["params"]["chunk"] if said.get("method") == "HeapProfiler.addHeapSnapshotChunk" else ""
         return bytes(chunk.encode("utf-8", "surrogatepass"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise AttachError("The inspector sent what no Node sends", _NO_INSPECTOR) from error
+        raise DumpError("The inspector sent what no Node sends", _NO_INSPECTOR) from error
 
 
 def _require_room(file: BinaryIO) -> None:

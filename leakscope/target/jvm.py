@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from leakscope.errors import AttachError, NoRightsError, UnsupportedTargetError
+from leakscope.errors import AttachError, DumpError, NoRightsError, UnsupportedTargetError
 from leakscope.target.dump_folder import Owner, dump_folder
 from leakscope.target.proc import access, read_status
 from leakscope.target.runtimes import Identity
@@ -23,6 +23,7 @@ from leakscope.target.runtimes import Identity
 LIMIT_S = 600.0
 """For the whole dump."""
 _LIBRARY = "libjvm.so"
+_FULL = r"No space left on device"
 _JCMD_MISSING = (
     "apt-get install openjdk-17-jdk-headless, or name a JDK: JAVA_HOME=/path/to/jdk leakscope ...; "
     "or take the dump yourself where the JDK is: jcmd PID GC.heap_dump /tmp/heap.hprof"
@@ -40,8 +41,8 @@ class _Trouble:
 
 _TROUBLES = (
     _Trouble(
-        r"No space left on device",
-        AttachError,
+        _FULL,
+        DumpError,
         "its disk is full: the dump was not finished",
         "Free some there, and try again.",
     ),
@@ -53,13 +54,13 @@ _TROUBLES = (
     ),
     _Trouble(
         r"not responding|doesn't respond|Unable to open socket file|not loaded|DisableAttach|AttachNotSupported",
-        AttachError,
+        DumpError,
         "it does not answer jcmd: it hangs, or was started with -XX:+DisableAttachMechanism",
         "Restart it without that option, and with -XX:+HeapDumpOnOutOfMemoryError; leakscope reads what that writes.",
     ),
     _Trouble(
         r"UnsupportedClassVersion|Non-numeric value|Unknown diagnostic command|Protocol mismatch|unsupported",
-        AttachError,
+        DumpError,
         "jcmd is of another version than the JVM",
         "Name the JVM's own JDK: JAVA_HOME=/path/to/jdk leakscope ...",
     ),
@@ -67,43 +68,61 @@ _TROUBLES = (
 """What is known to go wrong, the first that fits counts."""
 
 
+def require(identity: Identity) -> None:
+    """NoRightsError, or UnsupportedTargetError where there is no jcmd, if no dump can be had; the JVM is not asked."""
+    _jcmd_of(identity, _owner(identity.pid))
+
+
 def why_not(identity: Identity) -> str | None:
-    """Why no dump can be had of a JVM, as far as can be said without asking it; None if it can be tried."""
-    with contextlib.suppress(OSError, ValueError, LookupError):
-        owner = Owner.of(read_status(identity.pid))
-        if os.geteuid() not in (0, owner.uid):
-            return "it lets nobody but its own user in: try sudo"
-    return None if _find_jcmd(identity) else "there is no jcmd, which comes with a JDK"
+    """The same in few words; None if it can be asked."""
+    try:
+        require(identity)
+    except NoRightsError:
+        return "it lets nobody but its own user in: try sudo"
+    except UnsupportedTargetError:
+        return "there is no jcmd, which comes with a JDK"
+    except AttachError:
+        return "it ended meanwhile"
+    return None
 
 
 @contextlib.contextmanager
 def dumped(identity: Identity, needed: int) -> Iterator[Path]:
     """The dump (HPROF, live objects only) of the JVM, which may take ``needed`` bytes; gone when the block is left.
 
-    Raises NoRightsError, UnsupportedTargetError where there is no jcmd, and AttachError.
+    Raises as ``require`` does, and DumpError.
     """
     pid = identity.pid
+    owner = _owner(pid)
+    jcmd = _jcmd_of(identity, owner)
+    with dump_folder(pid, owner, needed) as folder:
+        said = _run(jcmd, owner, folder.file, pid)
+        try:
+            with folder.taken() as path:
+                if not path.stat().st_size or re.search(_FULL, said):
+                    raise _explained(pid, said)
+                yield path
+        except FileNotFoundError:
+            raise _explained(pid, said) from None
+
+
+def _owner(pid: int) -> Owner:
     with access(pid):
-        owner = Owner.of(read_status(pid))
+        return Owner.of(read_status(pid))
+
+
+def _jcmd_of(identity: Identity, owner: Owner) -> str:
     if os.geteuid() not in (0, owner.uid):
         raise NoRightsError(
-            f"Process {pid} is a JVM of another user, and lets nobody else in",
+            f"Process {identity.pid} is a JVM of another user, and lets nobody else in",
             "Run leakscope as the JVM's own user, or with sudo.",
         )
     jcmd = _find_jcmd(identity)
     if jcmd is None:
         raise UnsupportedTargetError(
-            f"Process {pid} is a JVM, which writes a dump if jcmd asks it, and there is no jcmd", _JCMD_MISSING
+            f"Process {identity.pid} is a JVM, which writes a dump if jcmd asks it, and there is no jcmd", _JCMD_MISSING
         )
-    with dump_folder(pid, owner, needed) as folder:
-        said = _run(jcmd, owner, folder.file, pid)
-        try:
-            with folder.taken() as path:
-                if not path.stat().st_size or re.search(_TROUBLES[0].pattern, said):
-                    raise _explained(pid, said)
-                yield path
-        except FileNotFoundError:
-            raise _explained(pid, said) from None
+    return jcmd
 
 
 def _run(jcmd: str, owner: Owner, file: PurePosixPath, pid: int) -> str:
@@ -120,7 +139,7 @@ def _run(jcmd: str, owner: Owner, file: PurePosixPath, pid: int) -> str:
             **({} if os.geteuid() == owner.uid else _as(owner)),
         )
     except subprocess.TimeoutExpired:
-        raise AttachError(
+        raise DumpError(
             f"JVM {pid} was not done with its dump after {LIMIT_S:g} s", "Look at what it does: jcmd PID Thread.print"
         ) from None
     except OSError as error:
@@ -137,7 +156,7 @@ def _explained(pid: int, said: str) -> AttachError:
         if re.search(trouble.pattern, said):
             return trouble.kind(f"JVM {pid} wrote no dump: {trouble.message}", trouble.help)
     lines = [line.strip() for line in said.splitlines() if line.strip() and line.strip() != f"{pid}:"]
-    return AttachError(
+    return DumpError(
         f"JVM {pid} wrote no dump; jcmd says: {lines[0][:200] if lines else 'nothing'}",
         f"Try it by hand: jcmd {pid} GC.heap_dump /tmp/heap.hprof; leakscope reads the file.",
     )

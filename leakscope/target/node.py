@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leakscope.errors import AttachError, UnsupportedTargetError
+from leakscope.errors import DumpError, UnsupportedTargetError
 from leakscope.target.dump_folder import free_bytes, no_room, readable
 from leakscope.target.proc import access, gone, pid_inside, read_stat, read_status
 from leakscope.target.runtimes import Identity
@@ -39,11 +39,19 @@ class Offer:
     """``--diagnostic-dir``; None: its working directory."""
 
 
+def require(identity: Identity) -> Offer:
+    """UnsupportedTargetError if the Node was not started so that it takes snapshots; it is not asked."""
+    offer = offer_of(identity.pid)
+    if offer is None:
+        raise UnsupportedTargetError(
+            f"Process {identity.pid} is a Node that was not started so that it writes heap snapshots", _NO_SIGNAL_HELP
+        )
+    return offer
+
+
 def why_not(identity: Identity) -> str | None:
-    """Why no snapshot can be had of a Node; None if it can be asked for one."""
-    if offer_of(identity.pid) is None:
-        return "it was not started with --heapsnapshot-signal; see leakscope snapshot PID"
-    return None
+    """The same in few words; None if it can be asked."""
+    return None if offer_of(identity.pid) else "it was started without --heapsnapshot-signal"
 
 
 def offer_of(pid: int) -> Offer | None:
@@ -69,11 +77,7 @@ def dumped(identity: Identity, needed: int) -> Iterator[Path]:
     UnsupportedTargetError where it takes none, AttachError where it does not come.
     """
     pid = identity.pid
-    offer = offer_of(pid)
-    if offer is None:
-        raise UnsupportedTargetError(
-            f"Process {pid} is a Node that was not started so that it writes heap snapshots", _NO_SIGNAL_HELP
-        )
+    offer = require(identity)
     with access(pid), _folder(pid, offer) as folder:
         if free_bytes(folder) < needed:
             raise no_room(pid, needed, {offer.folder or "its working directory": free_bytes(folder)})
@@ -118,7 +122,7 @@ def _waited(identity: Identity, ask: Callable[[], str | None]) -> str:
         if read_stat(identity.pid).state in ("Z", "X"):
             raise gone(identity.pid)
         time.sleep(_POLL_S)
-    raise AttachError(
+    raise DumpError(
         f"Node {identity.pid} wrote no heap snapshot within {LIMIT_S:g} s of its signal",
         "Its event loop may be blocked: it writes between two events.",
     )
