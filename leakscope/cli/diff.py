@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,7 +92,7 @@ def _in_order(sources: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
     pids = [source for source in sources if is_pid(source)]
     if len(pids) > 1:
         raise UsageError("only one of the sources can be a PID", "Take snapshots of the others first.")
-    facts = {source: facts_of(Path(source)) for source in files}
+    facts = {source: facts_of(source) for source in files}
     ordered = sorted(files, key=lambda source: moment(facts[source]))
     if ordered != files:
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")

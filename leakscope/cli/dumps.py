@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakscope.cli.output import clear_progress, progress
+from leakscope.errors import UsageError
 
 if TYPE_CHECKING:
     from leakscope.graph.heap import HeapGraph
@@ -47,13 +48,17 @@ def dump_sessions(source: Path, ruleset: RuleSet, reveal: bool = False) -> tuple
     return dataclasses.replace(graph, sessions=sessions, facts={**graph.facts, "rules": used}), uses
 
 
-def facts_of(source: Path) -> dict[str, Any]:
+def facts_of(source: str) -> dict[str, Any]:
     """What a snapshot or dump says of its capture, read without the rest where that can be. InputError if damaged."""
     from leakscope.formats.dumps import dump_facts, load_dump, recognised
     from leakscope.formats.leakscope_file import load_meta
+    from leakscope.target.web import is_url
 
-    kind = recognised(source)
+    if is_url(source):
+        raise UsageError("a URL is no snapshot", f"Take one first: leakscope snapshot {source}")
+    path = Path(source)
+    kind = recognised(path)
     if kind is None:
-        return load_meta(source).facts
-    known = dump_facts(source, kind)
-    return load_dump(source, kind)[0].facts if known is None else known
+        return load_meta(path).facts
+    known = dump_facts(path, kind)
+    return load_dump(path, kind)[0].facts if known is None else known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from leakscope.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.findings.gate import Violation
+    from leakscope.findings.model import Snapshot
     from leakscope.findings.profiles import ProfileReport
     from leakscope.gate.policy import Policy
     from leakscope.render.screen import Screen
@@ -47,6 +49,37 @@ def refuse_profile(source: str) -> None:
             f"{source} is a Go profile, which has no objects, sessions or chains",
             "leakscope top, suspects, diff and gate say which places in code have most in use, and which grow.",
         )
+
+
+def save_profile(url: str, path: Path) -> Snapshot:
+    """The profile that Go offers at ``url``, as it comes, in ``path``.
+
+    AttachError if nobody answers, UsageError for a profile of other things, InputError for what is none.
+    """
+    from leakscope.findings.model import Snapshot
+    from leakscope.formats.atomic import replacing
+    from leakscope.formats.pprof.load import profile_of
+    from leakscope.target.web import fetched, profile_url
+
+    began = time.monotonic()
+    content = fetched(profile_url(url))
+    profile = profile_of(content, url)
+    with replacing(path) as file:
+        file.write(content)
+    return Snapshot(
+        path=str(path),
+        pid=None,
+        runtime="go",
+        version="unknown",
+        captured_at=profile.captured_at,
+        objects=sum(profile.counts),
+        references=0,
+        sessions=None,
+        pause_ms=None,
+        copied_bytes=len(content),
+        elapsed_s=round(time.monotonic() - began, 3),
+        strategy="profile",
+    )
 
 
 def violations_in(files: Sequence[Path], policy: Policy) -> tuple[list[Violation], list[str]]:

@@ -72,9 +72,13 @@ def snapshot(
       leakscope snapshot core.4242              what gcore or a crash left
       leakscope snapshot dump.hprof             smaller, and without values of strings
       leakscope snapshot --tree 4242 -o family  the service and its workers
+      leakscope snapshot http://127.0.0.1:9229  a Node started with --inspect
+      leakscope snapshot http://127.0.0.1:6060/debug/pprof/heap -o heap.pb.gz
     """
+    from leakscope.cli.profiles import save_profile
     from leakscope.cli.source import CoreFiles, open_graph, refuse_core_files
-    from leakscope.render import documents, text
+    from leakscope.render import documents, profile_text, text
+    from leakscope.target.web import names_profile
 
     _require_target(source)
     if tree:
@@ -82,11 +86,23 @@ def snapshot(
         raise typer.Exit(_snapshot_tree(source, output, pause, reveal, rules, json, no_color))
     path = output or default_path(source)
     check_writable(path)
-    facts = save_graph(lambda: open_graph(source, pause, reveal, rules, CoreFiles(exe, libs)), path)
+    if names_profile(source):
+        _refuse_heap_options(pause, reveal, rules)
+        facts, told = save_profile(source, path), profile_text.snapshot
+    else:
+        facts = save_graph(lambda: open_graph(source, pause, reveal, rules, CoreFiles(exe, libs)), path)
+        told = text.snapshot
     if json:
         emit_json(documents.snapshot(source, facts))
     else:
-        emit(text.snapshot(facts, screen(no_color)))
+        emit(told(facts, screen(no_color)))
+
+
+def _refuse_heap_options(pause: Pause | None, reveal: bool, rules: Sequence[Path] | None) -> None:
+    """UsageError for what makes no sense with a profile."""
+    for option, given in (("--pause", pause), ("--reveal", reveal), ("--rules", rules)):
+        if given:
+            raise UsageError(f"{option} goes with a heap", "A profile has no objects: leave the option out.")
 
 
 def _snapshot_tree(
@@ -145,10 +161,13 @@ def _require_target(source: str) -> None:
     """UsageError or InputError for what is neither a process nor a core nor a dump."""
     from leakscope.cli.profiles import refuse_profile
     from leakscope.cli.source import Kind, is_pid, kind_of
+    from leakscope.target.web import is_url, parts_of
 
     if is_pid(source):
         if not int(source):
             raise UsageError("0 is no PID", "`leakscope ps` lists the processes that are there.")
+    elif is_url(source):
+        parts_of(source)
     elif not Path(source).exists():
         raise UsageError(f"{source} is neither a PID nor a file", "`leakscope ps` lists the processes that are there.")
     elif kind_of(source) == Kind.FILE:
@@ -161,5 +180,9 @@ def _require_target(source: str) -> None:
 
 def default_path(source: str, moment: datetime | None = None) -> Path:
     """In the current folder, with the time in UTC so that names sort; now if no ``moment`` is given."""
+    from leakscope.target.web import is_url, names_profile, parts_of
+
     moment = moment or datetime.now(timezone.utc)
-    return Path(f"leakscope-{Path(source).name}-{moment:%Y%m%dT%H%M%SZ}.leakscope")
+    name = parts_of(source).netloc.rpartition("@")[2].replace(":", "-") if is_url(source) else Path(source).name
+    ending = "pb.gz" if names_profile(source) else "leakscope"
+    return Path(f"leakscope-{name}-{moment:%Y%m%dT%H%M%SZ}.{ending}")

@@ -5,15 +5,28 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
+from leakscope.findings.model import Snapshot
 from leakscope.findings.profiles import ProfileReport, Site, SiteSuspect
 from leakscope.render import units
-from leakscope.render.screen import Column, Screen, draw, hanging, indented, known_columns, number, safe
+from leakscope.render.screen import Column, Screen, draw, hanging, indented, known_columns, number, safe, table
 
 MARGIN = 4
 LABEL = 10
 _DEEPEST = 12
 """Lines of a stack that are shown."""
 _UNITS = {"goroutine": "goroutines"}
+
+
+def snapshot(facts: Snapshot, screen: Screen) -> str:
+    """What was fetched, and what to type next."""
+    rows = [
+        ["target", "go"],
+        ["in use", f"{units.count(facts.objects)} objects, by the profile"],
+        ["took", units.age(facts.elapsed_s)],
+        ["file", facts.path or units.UNKNOWN],
+    ]
+    parts: list[RenderableType] = [table([Column(folds=False), Column()], rows)]
+    return draw([*parts, safe(f"Next: leakscope top {facts.path}", "bold")], screen)
 
 
 def top(report: ProfileReport, screen: Screen) -> str:
