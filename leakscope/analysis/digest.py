@@ -86,7 +86,7 @@ def digest(index: HeapIndex, name: str, named: bool) -> Digest:
             name=name,
             captured_at=number(graph.facts, "captured_at"),
             pid=_int(number(graph.facts, "pid")),
-            version=str(graph.facts.get("version", "unknown")),
+            version=str(graph.facts.get("version") or "unknown"),
             objects=graph.objects,
             own_bytes=int(graph.own_size.sum()),
         ),
