@@ -62,15 +62,16 @@ def test_dumps_that_are_cut_off_anywhere_are_refused(tmp_path: Path, id_bytes: i
 
 def test_any_byte_may_be_anything(tmp_path: Path) -> None:
     whole = everything().content()
-    read = 0
+    tried = read = 0
     for at in range(0, len(whole), 3):
         for value in {0xFF, whole[at] ^ 1} - {whole[at]}:
+            tried += 1
             try:
                 load(tmp_path / "made.hprof", whole[:at] + bytes([value]) + whole[at + 1 :])
                 read += 1
             except InputError as error:
                 assert error.help
-    assert 0 < read < len(whole) // 3
+    assert 0 < read < tried
 
 
 def test_unknown_records_are_refused_with_their_offset(tmp_path: Path) -> None:
@@ -136,8 +137,8 @@ def test_stacks_may_name_frames_and_classes_that_are_not_there(tmp_path: Path) -
 @pytest.mark.parametrize(
     "header",
     [
-        b"JAVA PROFILE 1.0.9\0\0\0\0\x08" + bytes(8), b"JAVA PROFILE 1.0.2\0\0\0\0\x03" + bytes(8), b"JAVA PROFILE 1.0.2",
-        b"JAVA PROFILE 1.0.2\0\0\0", b"JAVA PROFILE " + b"x" * 200,
+        b"JAVA PROFILE 1.0.9\0\0\0\0\x08" + bytes(8), b"JAVA PROFILE 1.0.2\0\0\0\0\x03" + bytes(8),
+        b"JAVA PROFILE 1.0.2", b"JAVA PROFILE 1.0.2\0\0\0", b"JAVA PROFILE " + b"x" * 200,
     ],
 )  # fmt: skip
 def test_headers_of_no_known_version_are_refused(tmp_path: Path, header: bytes) -> None:

@@ -74,14 +74,11 @@ def read_classes(records: Records, texts: Texts, names: Names) -> tuple[Classes,
     origin = np.array([origin_of(name) for name in rows], dtype=np.uint8)
     types = Types(rows, node, base, origin)
     fields, own = _fields(records, texts, names, dumped, len(rows))
-    widths = _widths(records.header.id_bytes)
-    static_row = _owner_rows(records["class_statics"], len(records["static_type"]), dumped, len(rows))
-    is_reference = records["static_type"] == REFERENCE
+    static_bytes, static_references = _statics(records, texts, dumped, len(rows))
     own_references = np.bincount(fields.row[fields.type == REFERENCE], minlength=len(rows))
     number_of: dict[str, int] = {}
     for row, name in enumerate(rows):
         number_of.setdefault(name, row)
-    kept = static_row >= 0
     classes = Classes(
         types=types,
         order=order,
@@ -89,15 +86,27 @@ def read_classes(records: Records, texts: Texts, names: Names) -> tuple[Classes,
         own_bytes=own,
         all_bytes=_with_bases(own, base, order),
         references=_with_bases(own_references, base, order),
-        static_bytes=np.bincount(
-            static_row[kept & ~is_reference],
-            weights=widths[records["static_type"][kept & ~is_reference]],
-            minlength=len(rows),
-        ).astype(np.int64),
-        static_references=np.bincount(static_row[kept & is_reference], minlength=len(rows)),
+        static_bytes=static_bytes,
+        static_references=static_references,
         number_of=number_of,
     )
     return classes, _types_of(records, by_id, classes)
+
+
+def _statics(records: Records, texts: Texts, dumped: Int64s, rows: int) -> tuple[Int64s, Int64s]:
+    """By row the bytes of its class variables that are numbers, and how many others it has.
+
+    Those with a name in angles are the JVM's own, and stand elsewhere.
+    """
+    row = _owner_rows(records["class_statics"], len(records["static_type"]), dumped, rows)
+    used, where = np.unique(records["static_name"], return_inverse=True)
+    of_program = np.array([not name.startswith("<") for name in texts.all_of(used)], dtype=np.bool_)[where]
+    kept = (row >= 0) & of_program
+    is_reference = records["static_type"] == REFERENCE
+    numbers = kept & ~is_reference
+    widths = _widths(records.header.id_bytes)[records["static_type"][numbers]]
+    size = np.bincount(row[numbers], weights=widths, minlength=rows).astype(np.int64)
+    return size, np.bincount(row[kept & is_reference], minlength=rows)
 
 
 def static_rows(records: Records, classes: Classes) -> Int32s:
