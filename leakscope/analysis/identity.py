@@ -13,9 +13,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.graph.facts import one_process
+from leakscope.graph.facts import keeps_places, one_process
 from leakscope.graph.heap import HeapGraph, Int8s, Int32s
 from leakscope.graph.kinds import Node
+from leakscope.graph.navigation import rows_of
+from leakscope.graph.values import UNKNOWN_MASK
+
+_SAME_S = 1e-3
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class Series:
             return np.full(len(nodes), -1, dtype=np.int32)
         same = there.address[place] == address
         same &= self._class_of_type[step][there.type[place]] == self._class_of_type[-1][self.last.type[nodes]]
-        return np.where(same, place, -1).astype(np.int32)
+        found = np.where(same, place, -1).astype(np.int32)
+        return found if keeps_places(there.facts) else _by_session(self.last, there, nodes, found)
 
     @cached_property
     def born(self) -> Int8s:
@@ -82,6 +87,26 @@ class Series:
             asked = nodes[born == step + 1]
             born[asked[self.earlier(asked, step) >= 0]] = step
         return born
+
+
+def _by_session(graph: HeapGraph, there: HeapGraph, nodes: Int32s, found: Int32s) -> Int32s:
+    """``found``, but sessions that have an id are those with the same id and time of creation, wherever they lie."""
+    now, then = graph.sessions, there.sessions
+    if now is None or then is None:
+        return found
+    row = rows_of(now.node, nodes)
+    asked = np.flatnonzero(row >= 0)
+    asked = asked[now.id[row[asked]] != UNKNOWN_MASK]
+    order = np.lexsort((then.created, then.id))
+    known = order[then.id[order] != UNKNOWN_MASK]
+    result = found.copy()
+    result[asked] = -1
+    place = np.searchsorted(then.id[known], now.id[row[asked]])
+    there_is = place < len(known)
+    asked, other = asked[there_is], known[place[there_is]]
+    same = (then.id[other] == now.id[row[asked]]) & ~(np.abs(then.created[other] - now.created[row[asked]]) > _SAME_S)
+    result[asked[same]] = then.node[other[same]]
+    return result
 
 
 def same_process(graphs: Sequence[HeapGraph]) -> bool:

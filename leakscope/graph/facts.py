@@ -49,6 +49,11 @@ def ids_for_life(facts: Mapping[str, Any]) -> bool:
     return "identities" in facts
 
 
+def keeps_places(facts: Mapping[str, Any]) -> bool:
+    """Whether an object stays where it is (or keeps its id) for its life; a JVM moves what it keeps."""
+    return facts.get("runtime") != "jvm"
+
+
 def _share_objects(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether what has the same id in both is the same thing, in every octave of ids."""
     first, second = one["identities"], other["identities"]
