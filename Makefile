@@ -30,8 +30,8 @@ lint: $(BUILT)  ## ruff and mypy
 soak: $(BUILT)  ## attach to services under load N times (2000), half of them killed; nothing may be lost. DURATION=600 for ten minutes
 	$(BIN)/python -m tests.soak $(N) $(if $(DURATION),--duration $(DURATION))
 
-fuzz: $(FUZZED)  ## damaged memory, snapshots, rules, cores: N inputs (1000000); nothing may escape. DURATION=600 for ten minutes
-	$(BIN)/python -m tests.fuzz $(or $(N),1000000) $(if $(DURATION),--duration $(DURATION)) --kernels $(FUZZED) --keep
+fuzz: $(FUZZED)  ## damaged memory, snapshots, rules, cores, dumps: N inputs (1000000); nothing may escape. DURATION=600 KINDS=hprof,v8
+	$(BIN)/python -m tests.fuzz $(or $(N),1000000) $(if $(KINDS),--kinds $(KINDS)) $(if $(DURATION),--duration $(DURATION)) --kernels $(FUZZED) --keep
 
 gate-soak: $(BUILT)  ## judge ten leaking and ten sound services N times each (20); no verdict may differ
 	$(BIN)/python -m tests.gate.soak $(N)
