@@ -1,4 +1,4 @@
-"""Files of other runtimes: heap dumps of JVMs, heap snapshots of V8, profiles of Go; small ones that hold some of all."""
+"""Files of other runtimes: heap dumps of JVMs, snapshots of V8, profiles of Go; small ones that hold some of all."""
 
 from __future__ import annotations
 
