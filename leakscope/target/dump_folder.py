@@ -20,6 +20,7 @@ FOLDERS = ("/var/tmp", "/tmp")
 """Tried in this order: what lies in the first survives a restart, so it is on a disk."""
 _FILE = "heap.dump"
 _IN_MEMORY = ("tmpfs", "ramfs")
+_AS_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -53,9 +54,14 @@ class DumpFolder:
     def taken(self) -> Iterator[Path]:
         """The dump, for as long as the block lasts, under a name of leakscope's own; in the folder it is gone.
 
-        FileNotFoundError if nothing was written, AttachError if what was written is no file.
+        FileNotFoundError if nothing was written, DumpError if what was written is no file.
         """
-        descriptor = os.open(_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.descriptor)
+        try:
+            descriptor = os.open(_FILE, _AS_FILE, dir_fd=self.descriptor)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _no_file() from error
         try:
             os.unlink(_FILE, dir_fd=self.descriptor)
             yield readable(descriptor)
@@ -64,22 +70,26 @@ class DumpFolder:
 
 
 def readable(descriptor: int) -> Path:
-    """A path to an open file that may have no name any more. AttachError if it is no regular file."""
+    """A path to an open file that may have no name any more. DumpError if it is no regular file."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise DumpError("What the process wrote in place of a dump is no file", "Look at what runs there.")
+        raise _no_file()
     return Path(f"/proc/self/fd/{descriptor}")
+
+
+def _no_file() -> DumpError:
+    return DumpError("What the process wrote in place of a dump is no file", "Look at what runs there.")
 
 
 @contextlib.contextmanager
 def dump_folder(pid: int, owner: Owner, needed: int) -> Iterator[DumpFolder]:
     """A folder with room for ``needed`` bytes; removed with what is in it when the block is left.
 
-    AttachError if there is none.
+    DumpError if there is none.
     """
     with contextlib.ExitStack() as stack:
         parent, where = _parent(pid, needed)
         stack.callback(os.close, parent)
-        name = f"leakscope-{secrets.token_hex(8)}"
+        name = f"leakscope-dump-{secrets.token_hex(8)}"
         try:
             os.mkdir(name, 0o700, dir_fd=parent)
         except OSError as error:

@@ -47,7 +47,7 @@ def _socket_url(url: str) -> str:
             fetched(urllib.parse.urlunsplit((parts.scheme, parts.netloc, "/json/list", "", "")), _LIST_BYTES)
         )
         path: str = urllib.parse.urlsplit(listed[0]["webSocketDebuggerUrl"]).path
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DumpError(
             f"{url} is neither the inspector of a Node nor a profile of Go",
             f"{_NO_INSPECTOR}; for Go: http://HOST:PORT/debug/pprof/heap",

@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from leakscope.errors import AttachError, InputError, UsageError
 
@@ -63,6 +63,8 @@ def fetched(url: str, most: int = MOST_BYTES) -> bytes:
     """What ``url`` answers. AttachError if it does not, UsageError for what is no URL, InputError for too much."""
     with _answer(url) as answer:
         content = answer.read(most + 1)
+        if len(content) <= most and answer.length:
+            raise AttachError(f"{url} broke off: {answer.length} bytes are missing", _HELP)
     if len(content) > most:
         raise InputError(f"{url} answers with more than {most >> 20} MiB", "That is no profile.")
     return content
@@ -74,7 +76,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 @contextmanager
-def _answer(url: str) -> Iterator[IO[bytes]]:
+def _answer(url: str) -> Iterator[http.client.HTTPResponse]:
     try:
         with urllib.request.build_opener(_NoRedirect).open(url, timeout=TIMEOUT_S) as answer:
             yield answer

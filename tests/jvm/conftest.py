@@ -47,16 +47,28 @@ Server = Callable[[str], AbstractContextManager[Tomcat]]
 
 @pytest.fixture(scope="session")
 def class_path() -> str:
-    """RuntimeError if there is no JDK or no Tomcat; ``.ci/run`` installs both."""
+    """Of Tomcat and the servlet. RuntimeError if there is no Tomcat; ``.ci/run`` installs it."""
     jars = [JARS / f"tomcat10-{part}.jar" for part in PARTS]
-    if shutil.which("javac") is None or not all(jar.exists() for jar in jars):
-        raise RuntimeError("javac or Tomcat is missing: apt-get install default-jdk-headless libtomcat10-java")
+    if not all(jar.exists() for jar in jars):
+        raise RuntimeError("Tomcat is missing: apt-get install libtomcat10-java")
     path = ":".join(map(str, jars))
-    sources = sorted(SOURCES.rglob("*.java"))
+    return f"{_compiled('webapp', sorted(SOURCES.rglob('*.java')), path)}:{path}"
+
+
+@pytest.fixture(scope="session")
+def shop() -> Path:
+    """The folder with the class ``Shop``, which needs nothing else."""
+    return _compiled("shop", [SOURCES.parent / "Shop.java"], "")
+
+
+def _compiled(name: str, sources: list[Path], path: str) -> Path:
+    """RuntimeError if there is no JDK; ``.ci/run`` installs one."""
+    if shutil.which("javac") is None:
+        raise RuntimeError("javac is missing: apt-get install default-jdk-headless")
     said = subprocess.run(["javac", "-version"], capture_output=True, text=True, check=True).stdout.encode()
     digest = hashlib.blake2b(said + b"".join(source.read_bytes() for source in sources), digest_size=6).hexdigest()
-    classes = kept(f"java-webapp-{digest}", lambda folder: run("javac", "-nowarn", "-cp", path, "-d", folder, *sources))
-    return f"{classes}:{path}"
+    options = ("-nowarn", "-cp", path) if path else ("-nowarn",)
+    return kept(f"java-{name}-{digest}", lambda folder: run("javac", *options, "-d", folder, *sources))
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def step(server: Tomcat) -> str:
 
 
 def dumps_left() -> Iterable[Path]:
-    return [path for folder in ("/tmp", "/var/tmp") for path in Path(folder).glob("leakscope-*/heap.dump")]
+    return [path for folder in ("/tmp", "/var/tmp") for path in Path(folder).glob("leakscope-dump-*")]
 
 
 @pytest.mark.parametrize("leak", NAMES)
