@@ -226,39 +226,3 @@ def with_words(data, begins, ends, words, within):
                     out[i] = 1
                     break
     return found
-
-
-def rows(first, order, number, kinds, names, targets):
-    """``(first, targets, kinds, names)`` of edges whose nodes come in ``order`` (int32), and only those inside.
-
-    ``first`` (int64), ``kinds`` (uint8), ``names`` and ``targets`` (int32) are rows by old node; ``number`` (int32)
-    gives a node's new number, -1 for one that is left out: edges to it are left out as well.
-    """
-    old_first: cython.longlong[::1] = first
-    old: cython.int[::1] = order
-    new: cython.int[::1] = number
-    kind: cython.const[cython.uchar][::1] = kinds
-    name: cython.const[cython.int][::1] = names
-    target: cython.const[cython.int][::1] = targets
-    new_first = np.empty(len(order) + 1, dtype=np.int64)
-    new_targets = np.empty(len(targets), dtype=np.int32)
-    new_kinds = np.empty(len(targets), dtype=np.uint8)
-    new_names = np.empty(len(targets), dtype=np.int32)
-    begin: cython.longlong[::1] = new_first
-    to: cython.int[::1] = new_targets
-    of_kind: cython.uchar[::1] = new_kinds
-    called: cython.int[::1] = new_names
-    i: cython.Py_ssize_t
-    at: cython.longlong
-    out: cython.Py_ssize_t = 0
-    with cython.nogil:
-        for i in range(old.shape[0]):
-            begin[i] = out
-            for at in range(old_first[old[i]], old_first[old[i] + 1]):
-                if new[target[at]] >= 0:
-                    to[out] = new[target[at]]
-                    of_kind[out] = kind[at]
-                    called[out] = name[at]
-                    out += 1
-        begin[old.shape[0]] = out
-    return new_first, new_targets[:out], new_kinds[:out], new_names[:out]

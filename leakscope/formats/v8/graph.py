@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,12 +11,12 @@ from leakscope.formats.v8.edges import Mapped, map_edges
 from leakscope.formats.v8.identity import identity_facts
 from leakscope.formats.v8.members import Malformed, Meta
 from leakscope.formats.v8.names import Interned
-from leakscope.formats.v8.roots import roots_of
+from leakscope.formats.v8.roots import held_by_synthetic, roots_of
 from leakscope.formats.v8.scripts import Scripts, frames_of, modules_of
 from leakscope.formats.v8.tables import Raw, distinct
 from leakscope.formats.v8.types import types_of
 from leakscope.formats.v8.values import V8Values, Words, words_of
-from leakscope.graph.heap import Addresses, HeapGraph, Int32s, Labels
+from leakscope.graph.heap import Addresses, HeapGraph, Int32s, Labels, Types
 from leakscope.graph.kinds import Node, Ref
 from leakscope.graph.values import UNKNOWN_MASK
 from leakscope.kernels.edges import Edges
@@ -22,6 +24,9 @@ from leakscope.kernels.traverse import reach
 
 _STRONG = frozenset(Ref) - {Ref.WEAK}
 _ID_BITS = 60
+_VERSION = re.compile(r"v\d+\.\d+\.\d+", re.ASCII)
+_LONGEST_VERSION = 40
+NO_NODES = np.empty(0, dtype=np.int32)
 _ALIKE = 7
 """How many may have one id besides the first."""
 
@@ -35,13 +40,15 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
     number = np.full(len(synthetic), -1, dtype=np.int32)
     number[order] = np.arange(len(order), dtype=np.int32)
     names = Interned(raw.texts)
-    edges = map_edges(raw, meta, number, order, names)
+    raw_edges = raw.take_edges()
+    held = list(held_by_synthetic(raw, raw_edges, meta, synthetic))
+    edges = map_edges(raw, raw_edges, meta, number, order, names)
+    del raw_edges  # as large as all that follows
     scripts = Scripts(edges, raw.node_name[order], names)
     words = words_of(raw, scripts, raw.node_name[order])
     types, type_row = types_of(raw, meta, order, scripts, names)
-    native = [row for row, name in enumerate(types.name) if name == "system / NativeContext"]
-    modules = modules_of(scripts, np.flatnonzero(np.isin(type_row, native)).astype(np.int32))
-    roots = roots_of(raw, meta, synthetic, number, modules, edges, names)
+    modules = modules_of(scripts, _of_type("system / NativeContext", types, type_row))
+    roots = roots_of(raw, held, number, modules, edges, names)
     walk = Edges(edges.first, edges.target, edges.kind, _STRONG)
     garbage = reach(walk, np.unique(roots.node)) == 0
     graph = HeapGraph(
@@ -58,16 +65,24 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
         frames=frames_of(scripts, raw, number, raw.node_name[order], names),
         roots=roots,
         names=names.list,
-        facts={**_facts(scripts, names), **identity_facts(raw, meta, order)},
+        facts={**_facts(scripts, words, _of_type("process", types, type_row)), **identity_facts(raw, meta, order)},
     )
     return graph, V8Values(graph, words, edges.is_type(np.arange(len(order), dtype=np.int32), "number"))
 
 
-def _facts(scripts: Scripts, names: Interned) -> dict[str, object]:
-    """What a snapshot says of itself: nothing of the process or the time, but of which runtime it is."""
-    node = any(names.list[script].startswith("node:") for script in np.unique(scripts.script) if script >= 0)
-    unknown = {"version": None, "pid": None, "captured_at": None}
-    return {"runtime": "node" if node else "chrome", **unknown, "strategy": "dump", "warnings": []}
+def _of_type(name: str, types: Types, type_row: Int32s) -> Int32s:
+    return np.flatnonzero(type_row == types.name.index(name)).astype(np.int32) if name in types.name else NO_NODES
+
+
+def _facts(scripts: Scripts, words: Words, process: Int32s) -> dict[str, object]:
+    """What a snapshot says of itself: no time and no PID, but of which runtime it is.
+
+    ``process``: what may be the object of that name, which Node has and browsers have not.
+    """
+    said = {words.text(node, _LONGEST_VERSION) or "" for node in scripts.step(process, "version").tolist() if node >= 0}
+    versions = sorted(text.removeprefix("v") for text in said if _VERSION.match(text))
+    known = {"runtime": "node" if versions else "chrome", "version": versions[0] if versions else None}
+    return {**known, "pid": None, "captured_at": None, "strategy": "dump", "warnings": []}
 
 
 def _by_id(raw: Raw, synthetic: npt.NDArray[np.bool_]) -> tuple[Int32s, Addresses]:

@@ -11,13 +11,13 @@ from leakscope.formats.v8.edges import Bools, Mapped
 from leakscope.formats.v8.members import Meta
 from leakscope.formats.v8.names import LONGEST, Interned
 from leakscope.formats.v8.scripts import Modules
-from leakscope.formats.v8.tables import Raw
+from leakscope.formats.v8.tables import Raw, RawEdges
 from leakscope.graph.heap import Int32s, Roots
 from leakscope.graph.kinds import Origin, Ref, Root
 
 
 @dataclass(frozen=True)
-class _Held:
+class Held:
     """What one synthetic node refers to, by the way to it: ``(GC roots) / (Global handles)``, "" for the first."""
 
     way: str
@@ -25,11 +25,8 @@ class _Held:
     """Numbers as in the file."""
 
 
-def roots_of(
-    raw: Raw, meta: Meta, synthetic: Bools, number: Int32s, modules: Modules, edges: Mapped, names: Interned
-) -> Roots:
+def roots_of(raw: Raw, held: list[Held], number: Int32s, modules: Modules, edges: Mapped, names: Interned) -> Roots:
     """All roots. ``number``: by node in the file the one in the graph."""
-    held = list(_held_by_synthetic(raw, meta, synthetic))
     for each in held:
         if not each.way:
             _make_global(edges, number[each.node])
@@ -51,7 +48,7 @@ def roots_of(
     )
 
 
-def _held_by_synthetic(raw: Raw, meta: Meta, synthetic: Bools) -> Iterator[_Held]:
+def held_by_synthetic(raw: Raw, edges: RawEdges, meta: Meta, synthetic: Bools) -> Iterator[Held]:
     """What node 0 and the synthetic ones behind it refer to strongly and is not synthetic itself."""
     weak = meta.edge_types.index("weak") if "weak" in meta.edge_types else -1
     way = {0: ""}
@@ -59,13 +56,13 @@ def _held_by_synthetic(raw: Raw, meta: Meta, synthetic: Bools) -> Iterator[_Held
     while pending:
         holder = pending.pop()
         row = slice(int(raw.first_edge[holder]), int(raw.first_edge[holder + 1]))
-        held = np.unique(raw.edge_to[row][raw.edge_type[row] != weak])
+        held = np.unique(edges.to[row][edges.type[row] != weak])
         for further in held[synthetic[held]].tolist():
             if further not in way:
                 own = raw.texts.text(int(raw.node_name[further])) or "(root)"
                 way[further] = (f"{way[holder]} / {own}" if way[holder] else own)[:LONGEST]
                 pending.append(further)
-        yield _Held(way[holder], held[~synthetic[held]])
+        yield Held(way[holder], held[~synthetic[held]])
 
 
 def _make_global(edges: Mapped, nodes: Int32s) -> None:

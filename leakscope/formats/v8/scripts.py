@@ -118,6 +118,7 @@ def modules_of(scripts: Scripts, native: Int32s) -> Modules:
     node, first = np.unique(context[top], return_index=True)
     script = scripts.script[top][first]
     edges = scripts.edges
-    of_module = (edges.kind == Ref.CELL) & np.isin(edges.source, node)
-    edges.kind[of_module] = Ref.GLOBAL
+    for each in node.tolist():
+        kinds = edges.kind[edges.first[each] : edges.first[each + 1]]
+        kinds[kinds == Ref.CELL] = Ref.GLOBAL
     return Modules(node.astype(np.int32), script.astype(np.int32), scripts.origins(script))

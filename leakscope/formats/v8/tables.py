@@ -23,24 +23,40 @@ _MOST_BYTES = 1 << 52
 
 
 @dataclass(frozen=True)
+class RawEdges:
+    """The table of edges, in the order of their nodes."""
+
+    type: Int8s
+    name: Int32s
+    """In ``Raw.texts``, except those of positions."""
+    to: Int32s
+    """Node number."""
+
+
+@dataclass
 class Raw:
     """The tables as they are in the file."""
 
     node_type: Int8s
     node_name: Int32s
-    """In ``texts``; so are the names of edges, except those of positions."""
+    """In ``texts``."""
     node_id: Int64s
     node_size: Int64s
     first_edge: Int64s
     """Length nodes + 1."""
-    edge_type: Int8s
-    edge_name: Int32s
-    edge_to: Int32s
-    """Node number."""
+    edges: RawEdges | None
+    """None once they are taken."""
     located: Int32s
     """Node numbers with a line."""
     line: Int32s
     texts: Texts
+
+    def take_edges(self) -> RawEdges:
+        """They are large, and nobody needs them twice. ValueError if somebody does."""
+        edges, self.edges = self.edges, None
+        if edges is None:
+            raise ValueError("the edges were taken before")
+        return edges
 
 
 @dataclass(frozen=True)
@@ -110,12 +126,12 @@ def read_tables(data: mmap.mmap, members: Members, progress: Progress | None = N
     if len(begin) and int(begin[-1]) < 0:
         raise Malformed(f"what stands at offset {-1 - int(begin[-1])} is no text")
     located, line = _locations(view, members, len(fields))
+    edges = RawEdges(edge[names.index("type")], edge[names.index("name_or_index")], edge[names.index("to_node")])
     raw = Raw(
         node[fields.index("type")], node[fields.index("name")], node[fields.index("id")],
-        node[fields.index("self_size")], first, edge[names.index("type")], edge[names.index("name_or_index")],
-        edge[names.index("to_node")], located, line, Texts(view, begin, end),
+        node[fields.index("self_size")], first, edges, located, line, Texts(view, begin, end),
     )  # fmt: skip
-    _check(raw, members)
+    _check(raw, edges, meta)
     return raw
 
 
@@ -187,30 +203,18 @@ def _divided(offsets: Int64s, by: int) -> Int64s:
     return numbers
 
 
-def _check(raw: Raw, members: Members) -> None:
-    """Malformed where a number leads nowhere, or sizes are none of a heap."""
-    meta = members.meta
+def _check(raw: Raw, edges: RawEdges, meta: Meta) -> None:
+    """Malformed where a number leads nowhere, or sizes are none of a heap; names of edges are not looked at yet."""
     for values, end, what in (
         (raw.node_type, len(meta.node_types), "a node's type"),
         (raw.node_name, len(raw.texts), "a node's name"),
-        (raw.edge_type, len(meta.edge_types), "an edge's type"),
-        (raw.edge_to, meta.nodes, "an edge's end"),
+        (edges.type, len(meta.edge_types), "an edge's type"),
+        (edges.to, meta.nodes, "an edge's end"),
     ):
-        _check_below(values, end, what)
-    _check_below(raw.edge_name[_named_edges(raw, meta)], len(raw.texts), "an edge's name")
+        if len(values) and int(values.max()) >= end:
+            raise Malformed(f"{what} is number {int(values.max()):,} of {end:,}")
     if raw.node_size.sum(dtype=np.float64) >= _MOST_BYTES:
         raise Malformed("its nodes are larger than any heap")
-
-
-def _check_below(values: npt.NDArray[np.integer], end: int, what: str) -> None:
-    if len(values) and int(values.max()) >= end:
-        raise Malformed(f"{what} is number {int(values.max()):,} of {end:,}")
-
-
-def _named_edges(raw: Raw, meta: Meta) -> npt.NDArray[np.bool_]:
-    """By edge: whether its name is a text; of ``element`` and ``hidden`` it is a number."""
-    table = np.array([name not in ("element", "hidden") for name in meta.edge_types] or [False], dtype=np.bool_)
-    return table[raw.edge_type]
 
 
 def distinct(numbers: npt.NDArray[np.integer], end: int) -> tuple[Int64s, Int32s]:

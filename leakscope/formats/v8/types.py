@@ -34,13 +34,15 @@ def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Inter
     library = _libraries(script, libraries, names)
     keys = np.where(named, raw.node_name[order].astype(np.int64) + _FIRST_NAME, node_type.astype(np.int64))
     used, row = _rows(keys, library, len(raw.texts) + _FIRST_NAME)
-    sample = np.empty(len(used), dtype=np.int32)
+    sample = np.full(len(used), -1, dtype=np.int32)
     sample[row[::-1]] = np.arange(len(keys) - 1, -1, -1, dtype=np.int32)
-    called = [_called(raw, meta, key, libraries[at]) for key, at in used]
+    there = np.flatnonzero(sample >= 0)
+    called = [_called(raw, meta, used[at][0], libraries[used[at][1]]) for at in there.tolist()]
     row_of = {name: at for at, name in enumerate(dict.fromkeys(called))}
-    of_key = np.array([row_of[name] for name in called], dtype=np.int32)
+    of_key = np.zeros(len(used), dtype=np.int32)
+    of_key[there] = [row_of[name] for name in called]
     origin = np.full(len(row_of), int(Origin.INTERPRETER), dtype=np.uint8)
-    known = script[sample] >= 0
+    known = there[script[sample[there]] >= 0]
     origin[of_key[known]] = scripts.origins(script[sample[known]])
     types = Types(
         name=list(row_of),
@@ -48,19 +50,18 @@ def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Inter
         base=np.full(len(row_of), -1, dtype=np.int32),
         origin=origin,
     )
-    return types, of_key[row].astype(np.int32)
+    return types, of_key[row]
 
 
 def _rows(keys: Int64s, library: Int32s, end: int) -> tuple[list[tuple[int, int]], Int32s]:
-    """``(used, row)``: the different pairs of a key (below ``end``) and a library, and of each node its place there.
+    """``(used, row)``: pairs of a key (below ``end``) and a library, and of each node its place there.
 
-    Most objects are of no library, and are counted instead of sorted.
+    Most objects are of no library, and are counted instead of sorted; so some pairs may be no node's.
     """
-    own = library == 0
-    plain, where = distinct(keys[own], end)
-    pairs, further = np.unique(keys[~own] << 31 | library[~own], return_inverse=True)
-    row = np.empty(len(keys), dtype=np.int32)
-    row[own], row[~own] = where, len(plain) + further
+    plain, row = distinct(keys, end)
+    foreign = np.flatnonzero(library)
+    pairs, further = np.unique(keys[foreign] << 31 | library[foreign], return_inverse=True)
+    row[foreign] = len(plain) + further
     split = [(pair >> 31, pair & (1 << 31) - 1) for pair in pairs.tolist()]
     return [*((key, 0) for key in plain.tolist()), *split], row
 
