@@ -64,5 +64,9 @@ def ask(source: str | None, files: list[Path]) -> RuleReport:
         return rule_report.listed(ruleset)
     if kind == Kind.PID:
         return rule_report.checked(ruleset, capture_sessions(int(source), ruleset)[1])
+    if kind == Kind.URL:
+        from leakscope.cli.foreign import inspector_sessions
+
+        return rule_report.checked(ruleset, inspector_sessions(source, ruleset)[1])
     asked = core_sessions if kind == Kind.CORE else dump_sessions
     return rule_report.checked(ruleset, asked(Path(source), ruleset)[1])
