@@ -44,9 +44,10 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
     held = list(held_by_synthetic(raw, raw_edges, meta, synthetic))
     edges = map_edges(raw, raw_edges, meta, number, order, names)
     del raw_edges  # as large as all that follows
-    scripts = Scripts(edges, raw.node_name[order], names)
-    words = words_of(raw, scripts, raw.node_name[order])
-    types, type_row = types_of(raw, meta, order, scripts, names)
+    node_name = raw.node_name[order]
+    scripts = Scripts(edges, node_name, names)
+    words = words_of(raw, scripts, node_name)
+    types, type_row = types_of(raw.texts, node_name, scripts, names)
     modules = modules_of(scripts, _of_type("system / NativeContext", types, type_row))
     roots = roots_of(raw, held, number, modules, edges, names)
     walk = Edges(edges.first, edges.target, edges.kind, _STRONG)
@@ -62,7 +63,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
         label=edges.label,
         types=types,
         labels=_labels(words, edges, names),
-        frames=frames_of(scripts, raw, number, raw.node_name[order], names),
+        frames=frames_of(scripts, raw, number, node_name, names),
         roots=roots,
         names=names.list,
         facts={**_facts(scripts, words, _of_type("process", types, type_row)), **identity_facts(raw, meta, order)},

@@ -8,7 +8,7 @@ from leakscope.formats.v8.edges import Bools
 from leakscope.formats.v8.members import Meta
 from leakscope.formats.v8.names import LONGEST, Interned
 from leakscope.formats.v8.scripts import Scripts, library_of
-from leakscope.formats.v8.tables import Raw, distinct
+from leakscope.formats.v8.tables import Texts, distinct
 from leakscope.graph.heap import Int32s, Int64s, Types
 from leakscope.graph.kinds import Origin
 
@@ -24,20 +24,20 @@ _FIRST_NAME = 256
 """Keys of types: below are those of V8, from here on the names of constructors."""
 
 
-def types_of(raw: Raw, meta: Meta, order: Int32s, scripts: Scripts, names: Interned) -> tuple[Types, Int32s]:
-    """The table of types, and each node's row in it."""
-    node_type = raw.node_type[order]
+def types_of(texts: Texts, node_name: Int32s, scripts: Scripts, names: Interned) -> tuple[Types, Int32s]:
+    """The table of types, and each node's row in it. ``node_name``: by node, its text in the file."""
+    node_type, meta = scripts.edges.node_type, scripts.edges.meta
     wanted = [at for at, name in enumerate(meta.node_types) if name in _BY_CONSTRUCTOR]
-    named = np.isin(node_type, wanted) & ~_prototypes(scripts, len(order))
+    named = np.isin(node_type, wanted) & ~_prototypes(scripts, len(node_name))
     script = _scripts_of_classes(scripts, named)
     libraries = ["", *sorted({library_of(names.list[at]) for at in np.unique(script) if at >= 0} - {""})]
     library = _libraries(script, libraries, names)
-    keys = np.where(named, raw.node_name[order].astype(np.int64) + _FIRST_NAME, node_type.astype(np.int64))
-    used, row = _rows(keys, library, len(raw.texts) + _FIRST_NAME)
+    keys = np.where(named, node_name.astype(np.int64) + _FIRST_NAME, node_type.astype(np.int64))
+    used, row = _rows(keys, library, len(texts) + _FIRST_NAME)
     sample = np.full(len(used), -1, dtype=np.int32)
     sample[row[::-1]] = np.arange(len(keys) - 1, -1, -1, dtype=np.int32)
     there = np.flatnonzero(sample >= 0)
-    called = [_called(raw, meta, used[at][0], libraries[used[at][1]]) for at in there.tolist()]
+    called = [_called(texts, meta, used[at][0], libraries[used[at][1]]) for at in there.tolist()]
     row_of = {name: at for at, name in enumerate(dict.fromkeys(called))}
     of_key = np.zeros(len(used), dtype=np.int32)
     of_key[there] = [row_of[name] for name in called]
@@ -101,9 +101,9 @@ def _prototypes(scripts: Scripts, nodes: int) -> Bools:
     return found
 
 
-def _called(raw: Raw, meta: Meta, key: int, library: str) -> str:
+def _called(texts: Texts, meta: Meta, key: int, library: str) -> str:
     if key < _FIRST_NAME:
         node_type = meta.node_types[key]
         return _FOLDED.get(node_type, f"({node_type})")
-    name = raw.texts.text(key - _FIRST_NAME)[:LONGEST] or "(object)"
+    name = texts.text(key - _FIRST_NAME)[:LONGEST] or "(object)"
     return f"{library}.{name}" if library else name
