@@ -152,8 +152,8 @@ def _first_look(source: str, wait_s: float, pause: Pause | None, reveal: bool, r
 
 def _load_witness(graph: HeapGraph, path: Path) -> Witness:
     from leakscope.analysis.session_facts import require_same_process, witness
-    from leakscope.formats.leakscope_file import load
 
-    earlier = load(path)
+    earlier = open_graph(str(path))
+    seen = witness(earlier, path.name)
     require_same_process(graph, earlier, str(path))
-    return witness(earlier, path.name)
+    return seen

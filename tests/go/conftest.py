@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.commands import ROOT
+from fixtures.commands import ROOT, leakscope
 
 Server = Callable[..., AbstractContextManager[str]]
 
@@ -56,7 +56,8 @@ def taken(tmp_path: Path) -> Callable[[str, str, int], list[Path]]:
         for number in range(4):
             _get(f"{url}/open?n={sessions}")
             paths.append(tmp_path / f"{kind}-{number}.pb.gz")
-            paths[-1].write_bytes(_get(f"{url}/debug/pprof/{kind}?gc=1"))
+            done = leakscope("snapshot", f"{url}/debug/pprof/{kind}", "-o", paths[-1])
+            assert done.returncode == 0, done.stderr
         return paths
 
     return profiles

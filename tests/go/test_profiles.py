@@ -31,9 +31,8 @@ def test_a_leak_is_named_first_with_exact_counts_where_all_was_looked_at(server:
         files = taken(url, "heap", 500)
     first = asked("suspects", *files)["suspects"][0]
     assert (first["kind"], first["site"]["function"]) == ("allocation site", "main.newSession")
-    # For each session itself, its id, and its data; the number that the id is made of is boxed.
-    assert 1500 <= first["growth_per_step"] <= 2000
-    assert first["growth_per_step"] % 500 == 0
+    # For each session itself, its id, and its data.
+    assert first["growth_per_step"] == 3 * 500
     (violation, *_) = asked("gate", *files, code=1)["violations"]
     assert (violation["rule"], violation["class"]) == ("growth", "main.newSession")
 
@@ -81,3 +80,26 @@ def test_what_a_profile_cannot_answer_is_one_line(server: Server, taken: Taken, 
         assert done.returncode == code
         assert done.stdout == ""
         assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["leakscope", "help"]
+
+
+def test_a_profile_is_taken_by_its_url_and_a_pid_says_so(server: Server, tmp_path: Path) -> None:
+    with server("-leak", "tracker", "-rate", "1") as url:
+        taken = tmp_path / "heap.pb.gz"
+        done = leakscope("snapshot", f"{url}/debug/pprof/heap?debug=1", "-o", taken, "--json")
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        jsonschema.validate(document, schema("snapshot"))
+        assert (document["snapshot"]["runtime"], document["snapshot"]["strategy"]) == ("go", "profile")
+        assert taken.stat().st_mode & 0o777 == 0o600
+        assert leakscope("top", taken).returncode == 0
+        for code, words in ((2, ("top", f"{url}/debug/pprof/heap")), (2, ("snapshot", f"{url}/debug/pprof/trace"))):
+            said = leakscope(*words)
+            assert (said.returncode, said.stdout, said.stderr.count("\n")) == (code, "", 2)
+        (pid,) = [
+            row["pid"]
+            for row in json.loads(leakscope("ps", "--json").stdout)["processes"]
+            if row["command"] == "sessions"
+        ]
+        said = leakscope("suspects", pid)
+        assert said.returncode == 4
+        assert f"leakscope snapshot {url}/debug/pprof/heap" in said.stderr
