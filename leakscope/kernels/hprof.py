@@ -102,11 +102,14 @@ class Walk:
     @cython.nogil
     @cython.exceptval(check=False)
     def number(self, at: cython.longlong, width: cython.int) -> cython.ulonglong:
-        i: cython.int
-        value: cython.ulonglong = 0
-        for i in range(width):
-            value = value << 8 | self.data[at + i]
-        return value
+        p: cython.p_uchar = self.data + at
+        if width == 2:
+            return cython.cast(cython.ulonglong, p[0]) << 8 | p[1]
+        high: cython.uint = (cython.cast(cython.uint, p[0]) << 24) | (p[1] << 16) | (p[2] << 8) | p[3]
+        if width == 4:
+            return high
+        low: cython.uint = (cython.cast(cython.uint, p[4]) << 24) | (p[5] << 16) | (p[6] << 8) | p[7]
+        return cython.cast(cython.ulonglong, high) << 32 | low
 
     @cython.cfunc
     @cython.inline

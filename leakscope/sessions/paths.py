@@ -20,6 +20,7 @@ from leakscope.sessions.steps import Index, Key, Name, Path, Step, Steps
 Bools = npt.NDArray[np.bool_]
 PLAIN = (Value.NONE, Value.BOOL, Value.INT, Value.FLOAT, Value.TEXT, Value.BYTES)
 """What is taken from a class if an instance has no such attribute; a property or a slot is no value."""
+_MASK_LENGTH = 13
 
 
 class Heap:
@@ -36,8 +37,9 @@ class Heap:
 
     @cached_property
     def name_number(self) -> dict[str, int]:
-        """Index into ``graph.names`` by text."""
-        return dict(zip(self.graph.names, range(len(self.graph.names)), strict=True))
+        """Index into ``graph.names`` by text; masks of keys, of which there may be millions, are not looked for."""
+        names = self.graph.names
+        return {name: number for number, name in enumerate(names) if name[:1] != "#" or len(name) != _MASK_LENGTH}
 
     def is_a(self, nodes: Int32s, class_name: str) -> Bools:
         """Whether each node's class is, or derives from, the one of that full name; false for node -1."""
@@ -96,16 +98,15 @@ class Heap:
         return np.where(gone, np.int32(-1), found)
 
     def _attribute(self, nodes: Int32s, name: str) -> Int32s:
-        found = self._referred(nodes, name)
+        if name not in self.name_number:
+            return np.full(len(nodes), -1, np.int32) if self._plain is None else self._plain.plain_fields(nodes, name)
+        found = self._referred(nodes, self.name_number[name])
         lacking = np.flatnonzero((found < 0) & (nodes >= 0))
         if self._plain is not None and len(lacking):
             found[lacking] = self._plain.plain_fields(nodes[lacking], name)
         return found
 
-    def _referred(self, nodes: Int32s, name: str) -> Int32s:
-        number = self.name_number.get(name)
-        if number is None:
-            return np.full(len(nodes), -1, dtype=np.int32)
+    def _referred(self, nodes: Int32s, number: int) -> Int32s:
         found = follow(self.edges, self.graph.label, nodes, number, NAMED)
         lacking = np.flatnonzero((found < 0) & (nodes >= 0))
         if len(lacking):
@@ -144,11 +145,26 @@ class Objects:
     def at(self, steps: Steps) -> Int32s:
         """By object: the node that ``steps`` lead to, -1 for nowhere."""
         if steps not in self._reached:
-            self._reached[steps] = self.heap.step(self.at(steps[:-1]), steps[-1])
+            before = self.at(steps[:-1])
+            found = before if before is self._nowhere else self.heap.step(before, steps[-1])
+            self._reached[steps] = found if (found >= 0).any() else self._nowhere
         return self._reached[steps]
 
     def values(self, path: Path) -> Values:
         """By object: what stands at the end of ``path``."""
+        nodes = self.at(path.steps)
+        if nodes is self._nowhere:
+            return self._nothing
         if path not in self._read:
-            self._read[path] = self.heap.worth(self.at(path.steps), path)
+            self._read[path] = self.heap.worth(nodes, path)
         return self._read[path]
+
+    @cached_property
+    def _nowhere(self) -> Int32s:
+        """Where most paths of most rules lead, once for all of them."""
+        return np.full(len(self), -1, dtype=np.int32)
+
+    @cached_property
+    def _nothing(self) -> Values:
+        """What is there."""
+        return Values(np.zeros(len(self), dtype=np.uint8), np.full(len(self), np.nan))

@@ -125,6 +125,9 @@ def _counted(numbers: Int32s) -> list[tuple[int, int]]:
 
 def _joined(tables: list[Sessions]) -> Sessions:
     """One table, ascending by node; no node is in two."""
-    columns = {each.name: np.concatenate([getattr(table, each.name) for table in tables]) for each in fields(Sessions)}
+    full = [table for table in tables if len(table.node)] or tables[:1]
+    if len(full) == 1:
+        return full[0]
+    columns = {each.name: np.concatenate([getattr(table, each.name) for table in full]) for each in fields(Sessions)}
     order = np.argsort(columns["node"], kind="stable")
     return Sessions(**{name: column[order] for name, column in columns.items()})

@@ -43,12 +43,14 @@ def build(records: Records, progress: Progress, reveal: bool) -> tuple[HeapGraph
     texts, names = Texts(records), Names()
     progress("classes", 0.2)
     classes, type = read_classes(records, texts, names)
+    del records.columns["key"]  # as large as all ids, and asked no more
     layouts = Layouts(classes, names)
     _refuse_short(records, layouts, type)
     size, model = own_sizes(records, classes, type)
     progress("references", 0.4)
     held = find_frames(records)
     objects, frames = records.objects, len(held.addresses)
+    type = np.append(type, np.full(frames, classes.number_of[FRAME], dtype=np.int32))
     extra = _extra(records, texts, names, classes, locals_of(names, held, objects))
     first_ref = np.zeros(objects + frames + 1, dtype=np.int64)
     writer = Writer(
@@ -59,7 +61,7 @@ def build(records: Records, progress: Progress, reveal: bool) -> tuple[HeapGraph
     strings = Strings(records, layouts, type)
     graph = HeapGraph(
         address=np.append(records["id"], held.addresses),
-        type=np.append(type, np.full(frames, classes.number_of[FRAME], dtype=np.int32)),
+        type=type,
         own_size=np.append(size, np.zeros(frames, dtype=np.int64)),
         flags=_flags(records, frames),
         first_ref=first_ref,

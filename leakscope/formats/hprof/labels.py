@@ -7,7 +7,7 @@ import numpy as np
 from leakscope.formats.hprof.layout import Layouts
 from leakscope.formats.hprof.names import Names
 from leakscope.formats.hprof.texts import Strings
-from leakscope.graph.heap import Int8s, Int32s, Int64s, Labels
+from leakscope.graph.heap import Addresses, Int8s, Int32s, Int64s, Labels
 from leakscope.graph.kinds import Origin, Ref
 from leakscope.graph.values import UNKNOWN_MASK
 
@@ -29,13 +29,19 @@ def key_labels(
     """Labels of keys that are texts, masked unless ``reveal``."""
     entries = np.flatnonzero(kind == Ref.KEY)
     of_somebody = layouts.classes.types.origin < Origin.STDLIB
-    entries = entries[of_somebody[type[target[entries]]]]
-    keys = np.unique(label[entries])[:_MOST]
+    is_key = np.zeros(len(type), dtype=np.bool_)
+    is_key[label[entries[of_somebody[type[target[entries]]]]]] = True
+    keys = np.flatnonzero(is_key)[:_MOST].astype(np.int32)
     texts = strings.characters(keys)
-    keys, begin, length, coding = keys[texts.known], texts.begin[texts.known], texts.length[texts.known], texts.coding
+    keys = keys[texts.known]
     if reveal:
-        shown = [repr(strings.text(key, 200)) for key in keys.tolist()]
-        return Labels(keys, names.add_all(shown))
-    masks = strings.masks(texts.__class__(begin, length, coding[texts.known]))
+        return Labels(keys, names.append_all(repr(strings.text(key, 200)) for key in keys.tolist()))
+    masks = strings.masks(texts)[texts.known]
     readable = masks != np.uint64(UNKNOWN_MASK)
-    return Labels(keys[readable], names.add_all(f"#{mask:012x}" for mask in masks[readable].tolist()))
+    return Labels(keys[readable], names.append_all(_written(masks[readable])))
+
+
+def _written(masks: Addresses) -> list[str]:
+    """``#`` and 12 digits each."""
+    digits = masks.astype(">u8").tobytes().hex()
+    return ["#" + digits[at + 4 : at + 16] for at in range(0, len(digits), 16)]

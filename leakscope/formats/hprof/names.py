@@ -29,3 +29,9 @@ class Names:
     def add_all(self, texts: Iterable[str]) -> Int32s:
         """The numbers of several."""
         return np.array([self.add(text) for text in texts], dtype=np.int32)
+
+    def append_all(self, texts: Iterable[str]) -> Int32s:
+        """New numbers, one each, for many texts that nobody looks up by themselves."""
+        first = len(self.list)
+        self.list.extend(texts)
+        return np.arange(first, len(self.list), dtype=np.int32)

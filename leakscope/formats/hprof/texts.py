@@ -54,15 +54,20 @@ class Strings:
         declared = self._layouts.declared(name)
         if not declared or not len(nodes):
             return places, kinds
-        rows, where = np.unique(self._type[nodes], return_inverse=True)
-        found = [self._layouts.place(row, declared) or (-1, 0) for row in rows.tolist()]
-        at = np.array([each[0] for each in found], dtype=np.int64)[where]
-        kind = np.array([each[1] for each in found], dtype=np.uint8)[where]
+        of_type = self._type[nodes]
+        at = np.full(len(self._layouts.classes.types.name), -1, dtype=np.int64)
+        kind = np.zeros(len(at), dtype=np.uint8)
+        for row in np.flatnonzero(np.bincount(of_type, minlength=len(at))).tolist():
+            at[row], kind[row] = self._layouts.place(row, declared) or (-1, 0)
         records = self._records
-        there = (at >= 0) & (records["tag"][nodes] == INSTANCE)
-        places[there] = records["place"][nodes[there]] + 9 + 2 * records.header.id_bytes + at[there]
-        kinds[there] = kind[there]
+        there = np.flatnonzero((at[of_type] >= 0) & (records["tag"][nodes] == INSTANCE))
+        places[there] = records["place"][nodes[there]] + 9 + 2 * records.header.id_bytes + at[of_type[there]]
+        kinds[there] = kind[of_type[there]]
         return places, kinds
+
+    def has_field(self, name: str) -> bool:
+        """Whether instances of any class have a field of this name."""
+        return bool(self._layouts.declared(name))
 
     def referred(self, nodes: Int32s, name: str) -> Int32s:
         """By node (-1 for none): what its field refers to, -1 for nothing."""

@@ -57,6 +57,8 @@ class JvmValues:
         -1 where it has no such field, or an object is in it.
         """
         found = np.full(len(nodes), -1, dtype=np.int32)
+        if not self._strings.has_field(name):
+            return found
         there = np.flatnonzero((nodes >= 0) & (nodes < self._graph.objects - len(self._graph.frames.node)))
         places, types = self._strings.field_places(nodes[there], name)
         numbers = (places >= 0) & (types != REFERENCE)
@@ -101,12 +103,15 @@ class JvmValues:
     def masks(self, nodes: Int32s) -> Addresses:
         """48-bit BLAKE2b masks of texts, and of whole numbers as decimal text."""
         masks = np.full(len(nodes), UNKNOWN_MASK, dtype=np.uint64)
-        values = self.values(nodes)
-        texts = np.flatnonzero(values.kind == Value.TEXT)
-        if len(texts):
-            masks[texts] = self._strings.masks(self._strings.characters(nodes[texts]))
-        whole = np.flatnonzero(values.kind == Value.INT)
-        different, where = np.unique(values.number[whole], return_inverse=True)
+        there = np.flatnonzero((nodes >= 0) & (nodes < self._graph.objects - len(self._graph.frames.node)))
+        texts = self._strings.characters(nodes[there])
+        masks[there] = self._strings.masks(texts)
+        other = np.ones(len(nodes), dtype=np.bool_)
+        other[there[texts.known]] = False
+        rest = np.flatnonzero(other)
+        values = self.values(nodes[rest])
+        whole = rest[values.kind == Value.INT]
+        different, where = np.unique(values.number[values.kind == Value.INT], return_inverse=True)
         masks[whole] = np.array([_mask(str(int(number))) for number in different.tolist()], dtype=np.uint64)[where]
         return masks
 
@@ -139,14 +144,13 @@ class JvmValues:
         return self._strings.text(node, limit) if 0 <= node < self._graph.objects else None
 
     def _added(self, values: Values) -> Int32s:
-        """Numbers for fields that hold ``values``, each different one once."""
-        keys = np.stack([values.kind.astype(np.float64), values.number], axis=1)
-        different, where = np.unique(keys, axis=0, return_inverse=True)
+        """New numbers for fields that hold ``values``; one for all where all hold the same."""
+        count = len(values.kind)
+        same = bool((values.number == values.number[:1]).all() and (values.kind == values.kind[:1]).all())
+        new = Values(values.kind[:1], values.number[:1]) if same else values
         first = self._graph.objects + len(self._plain.kind)
-        kinds = different[:, 0].astype(np.uint8)
-        self._plain = Values(np.append(self._plain.kind, kinds), np.append(self._plain.number, different[:, 1]))
-        numbers: Int32s = (first + where.reshape(-1)).astype(np.int32)
-        return numbers
+        self._plain = Values(np.append(self._plain.kind, new.kind), np.append(self._plain.number, new.number))
+        return np.full(count, first, dtype=np.int32) if same else np.arange(first, first + count, dtype=np.int32)
 
     def _none(self) -> int:
         if self._nothing < 0:
