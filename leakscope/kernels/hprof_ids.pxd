@@ -9,4 +9,5 @@ cdef class Ids:
     cdef int shift
     cdef unsigned long long low, high
 
+    cdef void begin(self, long long buckets) noexcept
     cdef int node(self, unsigned long long id) noexcept nogil

@@ -19,14 +19,26 @@ class Ids:
         while (int(span) >> shift) > 2 * len(self._ids):
             shift += 1
         self.shift = shift
-        buckets = (int(span) >> shift) + 2
-        bounds = (np.arange(buckets, dtype=np.uint64) << np.uint64(shift)) + np.uint64(self.low)
-        starts = np.searchsorted(self._ids, bounds).astype(np.int32)
-        # The last bound may have run over the highest number there is.
-        starts[len(starts) - 1] = self.count
-        self._starts = starts
         self.ids = cython.cast(cython.p_ulonglong, cython.cast(cython.size_t, self._ids.ctypes.data))
-        self.starts = cython.cast(cython.p_int, cython.cast(cython.size_t, starts.ctypes.data))
+        self._starts = np.empty((int(span) >> shift) + 2, dtype=np.int32)
+        self.starts = cython.cast(cython.p_int, cython.cast(cython.size_t, self._starts.ctypes.data))
+        self.begin(len(self._starts))
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def begin(self, buckets: cython.longlong) -> cython.void:
+        """Where the ids of each bucket begin; behind the last one, where they end."""
+        i: cython.int
+        bucket: cython.longlong = 0
+        own: cython.longlong
+        for i in range(self.count):
+            own = (self.ids[i] - self.low) >> self.shift
+            while bucket <= own:
+                self.starts[bucket] = i
+                bucket += 1
+        while bucket < buckets:
+            self.starts[bucket] = self.count
+            bucket += 1
 
     @cython.cfunc
     @cython.nogil

@@ -18,6 +18,7 @@ from leakscope.formats.hprof.values import JvmValues
 from leakscope.graph.heap import HeapGraph
 from leakscope.graph.kinds import Node, Origin, Ref
 from leakscope.graph.values import UNKNOWN_MASK, Value
+from leakscope.kernels.hprof_ids import Ids
 from tests.analysis import oracles
 from tests.formats.hprof_made import JAVA_FRAME, STEP, STICKY, THREAD, Class, Made
 
@@ -392,6 +393,15 @@ def test_ids_may_lie_anywhere(read: Read) -> None:
     held(made, "FAR", made.object(session, at=8, next=last))
     graph, _ = read(made)
     assert sorted(ways(graph)) == ["another app.Session.next -> app.Session", "app.Main.FAR -> app.Session"]
+
+
+@pytest.mark.parametrize("span", [3000, 1 << 40, (1 << 63) - 2])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 1000])
+def test_objects_are_found_by_their_ids_and_others_are_not(count: int, span: int) -> None:
+    ids = np.unique(np.random.default_rng(count).integers(1, span, count).astype(np.uint64))
+    wanted = np.concatenate([ids, ids + np.uint64(1), np.array([0, 1, 1 << 63, (1 << 64) - 1], dtype=np.uint64)])
+    number = {id: at for at, id in enumerate(ids.tolist())}
+    assert Ids(ids).find(wanted).tolist() == [number.get(id, -1) for id in wanted.tolist()]
 
 
 def test_dumps_say_the_version_of_their_jdk(read: Read) -> None:
