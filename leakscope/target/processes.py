@@ -71,12 +71,12 @@ def _row(pid: int, cache: Cache) -> ProcessRow | None:
         except AttachError:
             return None  # a zombie, a thread of the kernel, or gone
         command = short_name(identity.executable, _quietly(process.cmdline) or [])
-        return _describe(process, identity.runtime, identity.version, _why_not(identity), command)
+        return _describe(process, identity.runtime, identity.version, why_not(identity), command)
     except psutil.Error:
         return None
 
 
-def _why_not(identity: Identity) -> str | None:
+def why_not(identity: Identity) -> str | None:
     """Why its heap cannot be had, by whatever way there is."""
     ask = _OTHERS.get(identity.runtime)
     return identity.reason if ask is None else ask(identity)
