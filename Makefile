@@ -8,7 +8,7 @@ KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test accuracy lint soak fuzz gate-soak bench bench-gate bench-inprocess bench-scenarios bench-store wheel clean
+.PHONY: help demo test accuracy lint soak fuzz gate-soak bench bench-gate bench-inprocess bench-scenarios bench-store bench-runtimes wheel clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-15s%s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ bench-scenarios: $(BUILT)  ## what the mechanisms of the four systems are worth,
 
 bench-store: $(BUILT)  ## what leakscope store costs a Redis of a million keys; N=100000 for a quick run
 	$(BIN)/python bench/store.py $(if $(N),--n $(N))
+
+bench-runtimes: $(BUILT)  ## dumps of JVMs and of V8 beside the peers: time, memory, exactness; QUICK=1 for a look
+	$(BIN)/python bench/runtimes.py $(if $(QUICK),--quick) $(IDS)
 
 wheel: $(BUILT)  ## a wheel in dist/, which installs without a compiler
 	$(BIN)/python -m build --wheel --no-isolation

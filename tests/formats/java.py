@@ -30,9 +30,10 @@ class Program:
 
     name: str
     options: Sequence[str] = ()
+    arguments: Sequence[str] = ()
 
     def __enter__(self) -> Program:
-        command = ["java", "-Xmx64m", *self.options, "-cp", str(compiled(self.name)), self.name]
+        command = ["java", "-Xmx64m", *self.options, "-cp", str(compiled(self.name)), self.name, *self.arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._line() == "ready"
         return self
