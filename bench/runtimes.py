@@ -29,7 +29,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := [name for name in options.comparison if name not in COMPARISONS]:
         parser.error(f"no comparison {unknown[0]!r}; there are: {', '.join(COMPARISONS)}")
-    return 0 if all([COMPARISONS[name](options.quick) for name in options.comparison or COMPARISONS]) else 1
+    reached = [COMPARISONS[name](options.quick) for name in options.comparison or COMPARISONS]
+    return 0 if all(reached) else 1
 
 
 def _jvm(quick: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -402,6 +403,29 @@ def test_objects_are_found_by_their_ids_and_others_are_not(count: int, span: int
     wanted = np.concatenate([ids, ids + np.uint64(1), np.array([0, 1, 1 << 63, (1 << 64) - 1], dtype=np.uint64)])
     number = {id: at for at, id in enumerate(ids.tolist())}
     assert Ids(ids).find(wanted).tolist() == [number.get(id, -1) for id in wanted.tolist()]
+
+
+@pytest.mark.parametrize("said", ["nothing", "the lower half"])
+def test_dumps_of_more_than_4_gb_do_not_fit_their_own_lengths(tmp_path: Path, said: str) -> None:
+    made = Made()
+    held(made, "ONE", made.object(made.class_("app.Session")))
+    after = b"".join([*made.class_dumps(), *made.heap])
+    before = made.header() + b"".join(made.top)
+    largest = (1 << 31) - 1
+    path = tmp_path / "large.hprof"
+    with path.open("wb") as file:  # holes take no room on the disk
+        file.write(before + bytes(9))
+        for number in range(3):
+            file.write(bytes([0x23]) + made.id(0x100000000 * (number + 1)) + bytes(4) + struct.pack(">IB", largest, 8))
+            file.seek(largest, 1)
+        file.write(after)
+        length = file.tell() - len(before) - 9
+        file.seek(len(before))
+        file.write(struct.pack(">BII", 0x0C, 0, 0 if said == "nothing" else length & 0xFFFFFFFF))
+    graph, _ = load_dump(path, HPROF)
+    assert path.stat().st_size > 6 << 30
+    assert ways(graph) == ["app.Main.ONE -> app.Session"]
+    assert int(graph.own_size.max()) >= largest
 
 
 def test_dumps_say_the_version_of_their_jdk(read: Read) -> None:
