@@ -134,6 +134,16 @@ def test_stacks_may_name_frames_and_classes_that_are_not_there(tmp_path: Path) -
     assert len(graph.frames.node) == 8
 
 
+def test_frames_may_lack_their_stacks_and_threads(tmp_path: Path) -> None:
+    made = Made()
+    made.frame("serve", "Main.java", made.object_class, 42)
+    made.root(THREAD, made.string("no thread"), 1, 9)
+    made.root(JAVA_FRAME, made.string("held"), 1, 0)
+    made.root(JAVA_FRAME, made.string("held"), 2, 0)
+    graph = load(tmp_path / "made.hprof", made.content())
+    assert [graph.names[each] for each in graph.frames.function.tolist()] == ["?", "?"]
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -61,7 +61,7 @@ def find_frames(records: Records) -> Held:
 def _called(records: Records, thread: Int64s, depth: Int64s) -> Int64s:
     """Rows of stack frames by thread and depth: over the trace that the thread's root names."""
     found = np.full(len(thread), -1, dtype=np.int64)
-    if not len(records["frame_id"]) or not len(thread):
+    if not len(records["frame_id"]) or not len(records["trace_serial"]) or not len(thread):
         return found
     of_thread = records["root_tag"] == THREAD
     trace_of = dict(
