@@ -80,7 +80,7 @@ def contents(series: Series, ways: Ways, containers: Int32s, kinds: tuple[int, .
         lengths.append(len(target))
         chosen = np.zeros(graph.objects, dtype=np.bool_)
         chosen[target[np.isin(series.class_numbers(step)[target], classes)]] = True
-        held.append(graph.address[chosen])
+        held.append(series.ids(step)[chosen])
     born, stayed = [], []
     for before, after in pairwise(held[:-1]):
         fresh = np.setdiff1d(after, before, assume_unique=True)

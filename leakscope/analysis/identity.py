@@ -1,5 +1,7 @@
 """Which objects of one snapshot are those of an earlier one of the same process: same address, same class.
 
+Where a collector moves objects it is the way to them that tells them (``moved``).
+
 A freed object's place may be taken by another of its class. Such a one is taken for a
 survivor; whoever concludes from survivors also looks at how many there are.
 """
@@ -13,13 +15,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.moved import ids_by_way
 from leakscope.graph.facts import keeps_places, one_process
-from leakscope.graph.heap import HeapGraph, Int8s, Int32s
+from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s
 from leakscope.graph.kinds import Node
-from leakscope.graph.navigation import rows_of
-from leakscope.graph.values import UNKNOWN_MASK
-
-_SAME_S = 1e-3
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,42 @@ class Series:
     def earlier(self, nodes: Int32s, step: int) -> Int32s:
         """By node of the last snapshot: the same object in snapshot ``step``, -1 where it was not there."""
         there = self.graphs[step]
-        address = self.last.address[nodes]
-        place = np.searchsorted(there.address, address).clip(max=max(there.objects - 1, 0))
         if not there.objects:
             return np.full(len(nodes), -1, dtype=np.int32)
-        same = there.address[place] == address
-        same &= self._class_of_type[step][there.type[place]] == self._class_of_type[-1][self.last.type[nodes]]
-        found = np.where(same, place, -1).astype(np.int32)
-        return found if keeps_places(there.facts) else _by_session(self.last, there, nodes, found)
+        ids, order = self._sorted_ids(step)
+        wanted = self.ids(self.steps)[nodes]
+        place = np.searchsorted(ids, wanted).clip(max=there.objects - 1)
+        found = place if order is None else order[place]
+        same = ids[place] == wanted
+        same &= self._class_of_type[step][there.type[found]] == self._class_of_type[-1][self.last.type[nodes]]
+        return np.where(same, found, -1).astype(np.int32)
+
+    def ids(self, step: int) -> Addresses:
+        """By node: its address, or what tells it where addresses change."""
+        graph = self.graphs[step]
+        if keeps_places(graph.facts):
+            return graph.address
+        if step not in self._known_ids:
+            self._known_ids[step] = ids_by_way(HeapIndex(graph))
+        return self._known_ids[step]
+
+    def _sorted_ids(self, step: int) -> tuple[Addresses, npt.NDArray[np.int64] | None]:
+        """Ids in ascending order, and whose they are; None: of the nodes in their order."""
+        if keeps_places(self.graphs[step].facts):
+            return self.graphs[step].address, None
+        if step not in self._known_orders:
+            ids = self.ids(step)
+            order = np.argsort(ids, kind="stable")
+            self._known_orders[step] = ids[order], order
+        return self._known_orders[step]
+
+    @cached_property
+    def _known_ids(self) -> dict[int, Addresses]:
+        return {}
+
+    @cached_property
+    def _known_orders(self) -> dict[int, tuple[Addresses, npt.NDArray[np.int64]]]:
+        return {}
 
     @cached_property
     def born(self) -> Int8s:
@@ -87,26 +115,6 @@ class Series:
             asked = nodes[born == step + 1]
             born[asked[self.earlier(asked, step) >= 0]] = step
         return born
-
-
-def _by_session(graph: HeapGraph, there: HeapGraph, nodes: Int32s, found: Int32s) -> Int32s:
-    """``found``, but sessions that have an id are those with the same id and time of creation, wherever they lie."""
-    now, then = graph.sessions, there.sessions
-    if now is None or then is None:
-        return found
-    row = rows_of(now.node, nodes)
-    asked = np.flatnonzero(row >= 0)
-    asked = asked[now.id[row[asked]] != UNKNOWN_MASK]
-    order = np.lexsort((then.created, then.id))
-    known = order[then.id[order] != UNKNOWN_MASK]
-    result = found.copy()
-    result[asked] = -1
-    place = np.searchsorted(then.id[known], now.id[row[asked]])
-    there_is = place < len(known)
-    asked, other = asked[there_is], known[place[there_is]]
-    same = (then.id[other] == now.id[row[asked]]) & ~(np.abs(then.created[other] - now.created[row[asked]]) > _SAME_S)
-    result[asked[same]] = then.node[other[same]]
-    return result
 
 
 def same_process(graphs: Sequence[HeapGraph]) -> bool:

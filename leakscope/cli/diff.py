@@ -65,10 +65,10 @@ def compare(sources: list[str], limit: int = 20, pause: Pause | None = None) -> 
     from leakscope.analysis.diff import find_diff
     from leakscope.analysis.digest import digest
     from leakscope.analysis.index import HeapIndex
-    from leakscope.graph.facts import one_process
+    from leakscope.graph.facts import same_places
 
     sources, captures = _in_order(sources)
-    named = not one_process(captures)
+    named = not same_places(captures)
     digests = []
     index = None
     for source in sources:

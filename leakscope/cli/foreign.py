@@ -54,6 +54,7 @@ def process_sessions(pid: int, ruleset: RuleSet, reveal: bool = False) -> Answer
     """
     from leakscope.target import jvm, node
     from leakscope.target.evidence import read_evidence
+    from leakscope.target.proc import started_at
     from leakscope.target.processes import where_profiles_are
     from leakscope.target.runtimes import identify
 
@@ -70,7 +71,14 @@ def process_sessions(pid: int, ruleset: RuleSet, reveal: bool = False) -> Answer
     rss = int(evidence.get("rss_bytes") or 0)
     agree(pid, f"process {pid} is {way.pause}; its memory is {rss >> 20} MiB")
     with _dumped(identity, max(int(way.room * rss), _LEAST_ROOM)) as path:
-        facts = {"pid": pid, "strategy": way.name, "process": evidence, "version": identity.version}
+        began = started_at(identity.stat)
+        facts = {
+            "pid": pid,
+            "started_at": began,
+            "strategy": way.name,
+            "process": evidence,
+            "version": identity.version,
+        }
         return _read(path, f"process {pid}", facts, ruleset, reveal)
 
 

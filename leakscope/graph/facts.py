@@ -49,6 +49,11 @@ def ids_for_life(facts: Mapping[str, Any]) -> bool:
     return "identities" in facts
 
 
+def same_places(captures: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an address (or id) means the same object in all of them."""
+    return one_process(captures) and all(keeps_places(facts) for facts in captures)
+
+
 def keeps_places(facts: Mapping[str, Any]) -> bool:
     """Whether an object stays where it is (or keeps its id) for its life; a JVM moves what it keeps."""
     return facts.get("runtime") != "jvm"
