@@ -67,7 +67,7 @@ def _written(folder: Path, sessions: int, *names: str) -> list[Path]:
 
 
 def _ours(file: Path) -> tuple[Took, int]:
-    """Loading, all retained sizes and the chains of all sessions are timed; the tracker's id is asked for afterwards."""
+    """Loading, retained sizes and the chains of all sessions are timed; the tracker is asked for afterwards."""
     timed = leakscope("chains", file, "--class", "Session")
     done = leakscope("chains", file, "--class", _CLASS)
     (cluster,) = [each for each in done.answer["clusters"] if each["class"] == _CLASS]
