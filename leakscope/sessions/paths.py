@@ -76,7 +76,9 @@ class Heap:
 
     def objects(self, nodes: Int32s) -> Int32s:
         """By node: itself, -1 if it is a number in another object."""
-        return np.where(nodes < self.graph.objects, nodes, np.int32(-1)) if self._plain is not None else nodes
+        if self._plain is None or nodes.max(initial=-1) < self.graph.objects:
+            return nodes
+        return np.where(nodes < self.graph.objects, nodes, np.int32(-1))
 
     def step(self, nodes: Int32s, step: Step) -> Int32s:
         """By node: where one step leads, -1 for nowhere."""

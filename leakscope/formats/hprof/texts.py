@@ -47,6 +47,11 @@ class Strings:
         """By type: whether it is ``java.lang.String``."""
         return np.array([name == STRING for name in self._layouts.classes.types.name], dtype=np.bool_)
 
+    @cached_property
+    def rows(self) -> npt.NDArray[np.bool_]:
+        """By type: whether its objects may be texts."""
+        return self._rows | self.constants
+
     def field_places(self, nodes: Int32s, name: str) -> tuple[Int64s, Int8s]:
         """``(offset in the dump, type)`` of a field of each instance; -1 where it has none."""
         places = np.full(len(nodes), -1, dtype=np.int64)

@@ -171,9 +171,10 @@ class JvmValues:
         return Values(kind, number)
 
     def _texts(self, found: Values, real: npt.NDArray[np.int64], nodes: Int32s) -> None:
-        texts = self._strings.characters(nodes[real])
-        found.kind[real[texts.known]] = Value.TEXT
-        found.number[real[texts.known]] = texts.length[texts.known]
+        likely = real[self._strings.rows[self._graph.type[nodes[real]]]]
+        texts = self._strings.characters(nodes[likely])
+        found.kind[likely[texts.known]] = Value.TEXT
+        found.number[likely[texts.known]] = texts.length[texts.known]
         arrays = real[self._records["tag"][nodes[real]] == NUMBERS]
         place = self._records["place"][nodes[arrays]] + 5 + self._records.header.id_bytes
         is_bytes = self._records.data[place + 4] == 8
