@@ -58,10 +58,11 @@ def snapshot(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Copy the heap of a process, of a core or of another runtime's dump into a file.
+    """Copy the heap of a process, a core or a dump into a file.
 
     The target stands still only while its memory is copied, about a tenth of a
-    second per GB; nothing is installed or run in it. The file holds no string
+    second per GB; nothing is installed or run in it. A JVM or Node writes its dump
+    itself, which takes longer: that is said before. The file holds no string
     values, and keys of dicts are masked, so that it can be passed on.
 
     \b
