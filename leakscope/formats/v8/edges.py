@@ -45,6 +45,11 @@ class Mapped:
     """Of each node, as in the file."""
     meta: Meta
 
+    def all_of(self, node_type: str) -> Bools:
+        """By node: whether it is of a type of V8."""
+        found: Bools = self.node_type == _place(self.meta.node_types, node_type)
+        return found
+
     def is_type(self, nodes: Int32s, node_type: str) -> Bools:
         """Which nodes are of a type of V8."""
         found: Bools = self.node_type[nodes] == _place(self.meta.node_types, node_type)

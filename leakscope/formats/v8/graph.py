@@ -68,7 +68,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
         names=names.list,
         facts={**_facts(scripts, words, _of_type("process", types, type_row)), **identity_facts(raw, meta, order)},
     )
-    return graph, V8Values(graph, words, edges.is_type(np.arange(len(order), dtype=np.int32), "number"))
+    return graph, V8Values(graph, words, edges.all_of("number"))
 
 
 def _of_type(name: str, types: Types, type_row: Int32s) -> Int32s:
@@ -92,17 +92,17 @@ def _by_id(raw: Raw, synthetic: npt.NDArray[np.bool_]) -> tuple[Int32s, Addresse
     Even ones are hashes of addresses outside of V8's heap: the second of two that are equal is told apart.
     """
     others = np.flatnonzero(~synthetic)
-    ids = raw.node_id[others].astype(np.uint64)
-    by_id = np.argsort(ids, kind="stable")
-    for again in range(1, len(ids)):
-        twice = np.flatnonzero(ids[by_id][1:] == ids[by_id][:-1]) + 1
+    ids = raw.node_id[others].view(np.uint64)
+    for again in range(1, _ALIKE + 2):
+        by_id = np.argsort(ids, kind="stable")
+        ordered = ids[by_id]
+        twice = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
         if not len(twice):
             break
-        if (ids[by_id[twice]] & 1).any() or again > _ALIKE:
-            raise Malformed(f"two nodes have the id {int(ids[by_id[twice[0]]])}")
+        if (ordered[twice] & 1).any() or again > _ALIKE:
+            raise Malformed(f"two nodes have the id {int(ordered[twice[0]])}")
         ids[by_id[twice]] += np.uint64(again << _ID_BITS)
-        by_id = np.argsort(ids, kind="stable")
-    return others[by_id].astype(np.int32), ids[by_id]
+    return others[by_id].astype(np.int32), ordered
 
 
 def _labels(words: Words, edges: Mapped, names: Interned) -> Labels:

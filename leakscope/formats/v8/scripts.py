@@ -31,8 +31,7 @@ class Scripts:
         self._node_name = node_name
         self._names = names
         self._walk = Edges(edges.first, edges.target, edges.kind, list(Ref))
-        nodes = np.arange(len(edges.node_type), dtype=np.int32)
-        self.functions: Int32s = nodes[edges.is_type(nodes, "closure")]
+        self.functions: Int32s = np.flatnonzero(edges.all_of("closure")).astype(np.int32)
         self.script = self._script_of(self.functions)
         """By function: the name of its script, in the graph's names."""
 

@@ -17,7 +17,8 @@ from leakscope.kernels import v8
 
 Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[str, float], None]
-_CHUNK_ROWS = 1 << 16
+_CHUNK_ROWS = 1 << 12
+"""Rows that are split into columns at a time: few enough to stay in the cache."""
 _INT32_END = 1 << 31
 _MOST_BYTES = 1 << 52
 

@@ -27,19 +27,20 @@ _FIRST_NAME = 256
 def types_of(texts: Texts, node_name: Int32s, scripts: Scripts, names: Interned) -> tuple[Types, Int32s]:
     """The table of types, and each node's row in it. ``node_name``: by node, its text in the file."""
     node_type, meta = scripts.edges.node_type, scripts.edges.meta
-    wanted = [at for at, name in enumerate(meta.node_types) if name in _BY_CONSTRUCTOR]
-    named = np.isin(node_type, wanted) & ~_prototypes(scripts, len(node_name))
+    wanted = np.array([name in _BY_CONSTRUCTOR for name in meta.node_types] or [False], dtype=np.bool_)
+    named = wanted[node_type] & ~_prototypes(scripts, len(node_name))
     script = _scripts_of_classes(scripts, named)
-    libraries = ["", *sorted({library_of(names.list[at]) for at in np.unique(script) if at >= 0} - {""})]
-    library = _libraries(script, libraries, names)
-    keys = np.where(named, node_name.astype(np.int64) + _FIRST_NAME, node_type.astype(np.int64))
-    used, row = _rows(keys, library, len(texts) + _FIRST_NAME)
-    sample = np.full(len(used), -1, dtype=np.int32)
-    sample[row[::-1]] = np.arange(len(keys) - 1, -1, -1, dtype=np.int32)
+    libraries, of_script = _libraries(scripts, names)
+    keys = node_name.astype(np.int64)
+    keys += _FIRST_NAME
+    np.copyto(keys, node_type, where=~named)
+    pairs, row = _rows(keys, of_script[script], len(texts) + _FIRST_NAME)
+    sample = np.full(len(pairs), -1, dtype=np.int32)
+    sample[row] = np.arange(len(row), dtype=np.int32)
     there = np.flatnonzero(sample >= 0)
-    called = [_called(texts, meta, used[at][0], libraries[used[at][1]]) for at in there.tolist()]
+    called = [_called(texts, meta, pairs[at][0], libraries[pairs[at][1]]) for at in there.tolist()]
     row_of = {name: at for at, name in enumerate(dict.fromkeys(called))}
-    of_key = np.zeros(len(used), dtype=np.int32)
+    of_key = np.zeros(len(pairs), dtype=np.int32)
     of_key[there] = [row_of[name] for name in called]
     origin = np.full(len(row_of), int(Origin.INTERPRETER), dtype=np.uint8)
     known = there[script[sample[there]] >= 0]
@@ -51,6 +52,15 @@ def types_of(texts: Texts, node_name: Int32s, scripts: Scripts, names: Interned)
         origin=origin,
     )
     return types, of_key[row]
+
+
+def _libraries(scripts: Scripts, names: Interned) -> tuple[list[str], Int32s]:
+    """All libraries, "" first; and by a script's name the place of its library there, at last that of -1."""
+    used = [at for at in np.unique(scripts.script).tolist() if at >= 0]
+    libraries = ["", *sorted({library_of(names.list[at]) for at in used} - {""})]
+    of_script = np.zeros(max(used, default=0) + 2, dtype=np.int32)
+    of_script[used] = [libraries.index(library_of(names.list[at])) for at in used]
+    return libraries, of_script
 
 
 def _rows(keys: Int64s, library: Int32s, end: int) -> tuple[list[tuple[int, int]], Int32s]:
@@ -83,14 +93,6 @@ def _scripts_of_classes(scripts: Scripts, named: Bools) -> Int32s:
     found = np.full(len(named), -1, dtype=np.int32)
     found[nodes[prototype >= 0]] = script[where]
     return found
-
-
-def _libraries(script: Int32s, libraries: list[str], names: Interned) -> Int32s:
-    """By node: the place in ``libraries`` of that which its class is from."""
-    used = [at for at in np.unique(script).tolist() if at >= 0]
-    of_script = np.zeros(max(used, default=0) + 2, dtype=np.int32)  # the last is for -1
-    of_script[used] = [libraries.index(library_of(names.list[at])) for at in used]
-    return of_script[script]
 
 
 def _prototypes(scripts: Scripts, nodes: int) -> Bools:

@@ -71,13 +71,12 @@ class Words:
 
 def words_of(raw: Raw, scripts: Scripts, node_name: Int32s) -> Words:
     """``node_name`` by node: its text in the file."""
-    nodes = np.arange(len(node_name), dtype=np.int32)
-    ropes = nodes[scripts.edges.is_type(nodes, "concatenated string")]
+    ropes = np.flatnonzero(scripts.edges.all_of("concatenated string")).astype(np.int32)
     halves = scripts.step(ropes, "first"), scripts.step(ropes, "second")
     whole = (halves[0] >= 0) & (halves[1] >= 0)
-    first, second = np.full(len(nodes), -1, dtype=np.int32), np.full(len(nodes), -1, dtype=np.int32)
+    first, second = (np.full(len(node_name), -1, dtype=np.int32) for _ in range(2))
     first[ropes[whole]], second[ropes[whole]] = halves[0][whole], halves[1][whole]
-    return Words(raw.texts, node_name, scripts.edges.is_type(nodes, "string"), first, second)
+    return Words(raw.texts, node_name, scripts.edges.all_of("string"), first, second)
 
 
 def mask_of(text: str) -> int:
