@@ -95,7 +95,7 @@ def of_service(
     tell("starting the service")
     with started(command, ready, ready_limit_s) as service:
         try:
-            yield _driven(service.pythons, work, tell, rules)
+            yield _driven(service.readable, work, tell, rules)
         except TargetGoneError:
             service.require_running("while it was measured")
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -69,12 +70,15 @@ def test_the_sound_twin_passes_the_gate_live(tomcat: Server) -> None:
         assert asked("suspects", server.pid)["suspects"] == []
 
 
-def test_the_gate_counts_exactly_although_a_jvm_moves_what_it_keeps(tomcat: Server) -> None:
-    with tomcat("map") as server:
-        options = ("--rounds", 2, "--warmup", 0, "--settle", "0s", "--retry-after", "0s")
-        verdict = asked("gate", "--pid", server.pid, *options, "--step", step(server), code=1)
-    (violation,) = verdict["violations"]
-    assert (violation["rule"], violation["class"], violation["found"]) == ("closed-retained", SESSION, 10)
+def test_the_gate_starts_the_service_itself(class_path: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = Tomcat(0, f"http://127.0.0.1:{port}")
+    service = ("--run", f"java -Xmx64m -cp '{class_path}' shop.App map {port}", "--ready", f"^{port}$")
+    options = ("--rounds", 2, "--warmup", 0, "--settle", "0s", "--retry-after", "0s")
+    verdict = asked("gate", *service, *options, "--step", step(server), code=1)
+    found = {(each["rule"], each["class"], each["found"]) for each in verdict["violations"]}
+    assert found == {("closed-retained", SESSION, 10), ("growth", SESSION, 10)}
 
 
 def test_a_dump_says_what_the_process_said(tomcat: Server, tmp_path: Path) -> None:
