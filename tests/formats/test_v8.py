@@ -330,6 +330,11 @@ def test_what_contradicts_itself_is_refused(read: Read, path: list[str | int], t
     assert "no intact heap snapshot" in caught.value.message and caught.value.help
 
 
+def test_a_line_beyond_any_file_is_a_large_one(read: Read) -> None:
+    graph, _ = read(changed(["locations", 2], 10**12))
+    assert graph.frames.line.tolist() == [1 << 30]
+
+
 def test_no_beginning_of_a_file_is_a_whole_one(read: Read) -> None:
     made = Made()
     made.held("tracker", "Tracker", last=made.node("object", "Session"))

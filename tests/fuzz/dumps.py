@@ -184,6 +184,13 @@ def tracker() -> MadeOfV8:
     made.edge(context, "context", "current", sessions[5])
     made.held("open", "Object", call=function)
     made.edge(sessions[0], "weak", "friend", sessions[1])
+    pair = "1 / part of key (Session @5) -> value (Object @7) pair in WeakMap (table @9)"
+    made.edge(sessions[1], "internal", pair, sessions[2])
+    prototype = made.node("object", "Session")
+    made.edge(function, "property", "prototype", prototype)
+    made.edge(prototype, "property", "constructor", function)
+    made.edge(sessions[2], "property", "__proto__", prototype)
+    made.held("names", "Object", **{f"{chr(97 + number)}-name": sessions[number % 6] for number in range(24)})
     return made
 
 

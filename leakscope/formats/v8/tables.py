@@ -20,6 +20,7 @@ Progress = Callable[[str, float], None]
 _CHUNK_ROWS = 1 << 12
 """Rows that are split into columns at a time: few enough to stay in the cache."""
 _INT32_END = 1 << 31
+_MOST_LINES = 1 << 30
 _MOST_BYTES = 1 << 52
 
 
@@ -181,7 +182,7 @@ def _locations(view: Bytes, members: Members, node_width: int) -> tuple[Int32s, 
         raise Malformed("its locations are no table of numbers")
     table = room[:count].reshape(-1, len(fields))
     node = _numbers_of(table[:, fields.index("object_index")], node_width, members.meta.nodes)
-    line = np.minimum(table[:, fields.index("line")] + 1, _INT32_END - 1).astype(np.int32)
+    line = (table[:, fields.index("line")] + 1).clip(max=_MOST_LINES).astype(np.int32)
     node, first = np.unique(node, return_index=True)
     return node, line[first]
 
