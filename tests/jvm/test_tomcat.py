@@ -22,7 +22,7 @@ CUSTOMERS = 40
 NAMES = {
     "map": ("class container", ["shop.Audit", ".BY_ID"]),
     "listener": ("listener list", [".feed", ".listeners", ".session"]),
-    "threadlocal": ("thread local", [".threadLocals"]),
+    "threadlocal": ("thread local", [".threadLocals[shop.Current.SESSIONS]"]),
 }
 """By leak its kind, and what its chain must name."""
 

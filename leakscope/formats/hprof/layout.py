@@ -18,6 +18,8 @@ from leakscope.graph.kinds import Ref
 from leakscope.kernels.hprof_edges import NO_COLLECTION
 
 _REFERENCE_CLASS = "java.lang.ref.Reference"
+_NO_HOLDERS = ((_REFERENCE_CLASS, "referent"), ("java.lang.ThreadGroup", "threads"))
+"""Fields that keep nothing alive: a group lists threads that run, each of which lives by itself."""
 _WEAK_KEY = -2
 
 
@@ -70,7 +72,7 @@ class Layouts:
         np.cumsum(np.bincount(row, minlength=rows), out=first[1:])
         kind = np.full(len(chosen), Ref.ATTR, dtype=np.uint8)
         label = fields.name[chosen].copy()
-        folded = {**dict.fromkeys(WRAPPERS.items(), Ref.DICT), (_REFERENCE_CLASS, "referent"): Ref.WEAK}
+        folded = {**dict.fromkeys(WRAPPERS.items(), Ref.DICT), **dict.fromkeys(_NO_HOLDERS, Ref.WEAK)}
         for (owner, name), ref in folded.items():
             at = (row == self.classes.row(owner)) & (label == self._name_number.get(name, -1))
             kind[at], label[at] = ref, -1
