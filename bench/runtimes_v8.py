@@ -36,6 +36,7 @@ class Took:
 
     tool: str
     wall_s: float
+    cpu_s: float
     peak_rss_bytes: int
     answer: str
 
@@ -49,9 +50,9 @@ def report(sessions: int, with_peers: bool) -> list[str]:
         sizes = [ours, *(_peers(file, tracker) if with_peers else [])]
         file.unlink()
         found = _finding(_written(Path(folder), max(sessions // 20, 50), *_ROUNDS), with_peers)
-    headings = ["tool", "wall s", "times ours", "peak RSS MB", f"bytes retained by {_CLASS}"]
+    headings = ["tool", "wall s", "times ours", "CPU s", "peak RSS MB", f"bytes retained by {_CLASS}"]
     rows = [[each.tool, *_figures(each, sizes[0]), each.answer] for each in sizes]
-    headings_found = ["tool", "wall s", "times ours", "peak RSS MB", "finds"]
+    headings_found = ["tool", "wall s", "times ours", "CPU s", "peak RSS MB", "finds"]
     rows_found = [[each.tool, *_figures(each, found[0]), each.answer] for each in found]
     return [
         f"V8 heap snapshot, {size / 1e6:,.0f} MB, {sessions:,} leaked sessions: load, retained sizes of all, chains",
@@ -71,7 +72,7 @@ def _ours(file: Path) -> tuple[Took, int]:
     timed = leakscope("chains", file, "--class", "Session")
     done = leakscope("chains", file, "--class", _CLASS)
     (cluster,) = [each for each in done.answer["clusters"] if each["class"] == _CLASS]
-    took = Took("leakscope", timed.wall_s, timed.peak_rss_bytes, f"{cluster['retained_bytes']:,}")
+    took = Took("leakscope", timed.wall_s, timed.cpu_s, timed.peak_rss_bytes, f"{cluster['retained_bytes']:,}")
     return took, int(cluster["sample_addresses"][0], 16)
 
 
@@ -89,7 +90,7 @@ def _finding(files: list[Path], with_peers: bool) -> list[Took]:
     done = leakscope("suspects", *files)
     first = next(iter(done.answer["suspects"]), None)
     said = f"{first['count']:,} x {first['class']} in {first['holder']}" if first else "nothing"
-    found = [Took("leakscope suspects", done.wall_s, done.peak_rss_bytes, said)]
+    found = [Took("leakscope suspects", done.wall_s, done.cpu_s, done.peak_rss_bytes, said)]
     if with_peers:
         flags = [part for name, file in zip(_ROUNDS, files, strict=True) for part in (f"--{name}", file)]
         memlab = _timed("memlab find-leaks", _peers_home(), *_memlab("find-leaks", *flags))
@@ -133,11 +134,12 @@ def _timed(tool: str, home: Path, *command: str | Path) -> Took:
         said = output.read()
     if process.returncode:
         raise RuntimeError(f"{tool} ended with code {process.returncode}: {said[-500:]}")
-    return Took(tool, wall_s, usage.ru_maxrss * 1024, said.strip())
+    return Took(tool, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, said.strip())
 
 
 def _figures(took: Took, ours: Took) -> list[str]:
-    return [f"{took.wall_s:.1f}", f"{took.wall_s / ours.wall_s:.1f}", f"{took.peak_rss_bytes / 1e6:,.0f}"]
+    times = [f"{took.wall_s:.1f}", f"{took.wall_s / ours.wall_s:.1f}", f"{took.cpu_s:.1f}"]
+    return [*times, f"{took.peak_rss_bytes / 1e6:,.0f}"]
 
 
 def main() -> None:
