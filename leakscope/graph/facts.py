@@ -38,6 +38,9 @@ def one_process(captures: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the facts of all captures say that they are of one process; False if one does not say."""
     if all(isinstance(facts.get("identities"), dict) for facts in captures):
         return all(_share_objects(one, other) for one, other in pairwise(captures))
+    salts = {number(facts, "salt") for facts in captures}
+    if None not in salts:
+        return len(salts) == 1
     pids = {number(facts, "pid") for facts in captures}
     starts = [start for facts in captures if (start := number(facts, "started_at")) is not None]
     known = None not in pids and len(starts) == len(captures)

@@ -34,6 +34,8 @@ _INTERNAL = {
 }
 _VERSIONS = (("java.lang.VersionProps", "java_version"), ("sun.misc.Version", "java_version"))
 """Class variables in which the JDK says what it is."""
+_SALTED, _SALTS = "java.util.ImmutableCollections", (("SALT32L", 11, 8), ("SALT", 10, 4))
+"""By which sets of the JDK are put in order; its type and width since JDK 15, and before."""
 
 _Extra = tuple[Int32s, Int32s, Int8s, Int32s]
 
@@ -150,6 +152,7 @@ def _facts(records: Records, texts: Texts, classes: Classes, strings: Strings, r
         "runtime": "jvm",
         "version": _version(records, texts, classes, strings),
         "pid": None,
+        "salt": _salt(records, texts, classes),
         "captured_at": captured if 0 < captured < _LATEST_S else None,
         "strategy": "dump",
         "reference_bytes": reference,
@@ -157,13 +160,27 @@ def _facts(records: Records, texts: Texts, classes: Classes, strings: Strings, r
     }
 
 
+def _salt(records: Records, texts: Texts, classes: Classes) -> int | None:
+    """A number that each JVM chooses by chance when it starts: heaps with the same one are of one process."""
+    for field, code, width in _SALTS:
+        place = _class_variable(records, texts, classes, _SALTED, field, code)
+        if place is not None:
+            return int(numbers_at(records.data, np.array([place]), width)[0])
+    return None
+
+
+def _class_variable(records: Records, texts: Texts, classes: Classes, owner: str, field: str, code: int) -> int | None:
+    """Where the value of a class variable of this type stands in the dump."""
+    at = np.flatnonzero((static_rows(records, classes) == classes.row(owner)) & (records["static_type"] == code))
+    called = texts.all_of(records["static_name"][at])
+    there = classes.row(owner) >= 0 and field in called
+    return int(records["static_place"][at[called.index(field)]]) if there else None
+
+
 def _version(records: Records, texts: Texts, classes: Classes, strings: Strings) -> str | None:
-    rows = static_rows(records, classes)
     for owner, field in _VERSIONS:
-        at = np.flatnonzero((rows == classes.row(owner)) & (records["static_type"] == REFERENCE))
-        called = texts.all_of(records["static_name"][at])
-        if classes.row(owner) >= 0 and field in called:
-            place = records["static_place"][at[called.index(field)]]
+        place = _class_variable(records, texts, classes, owner, field, REFERENCE)
+        if place is not None:
             node = records.find(numbers_at(records.data, np.array([place]), records.header.id_bytes))
             return strings.text(int(node[0]), 40) if node[0] >= 0 else None
     return None
