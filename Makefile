@@ -8,7 +8,7 @@ KERNELS := $(wildcard leakscope/kernels/*.py leakscope/kernels/*.pxd)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test accuracy lint soak fuzz gate-soak bench bench-gate bench-inprocess bench-scenarios bench-store wheel clean
+.PHONY: help demo test accuracy lint soak fuzz gate-soak bench bench-gate bench-inprocess bench-scenarios bench-store bench-runtimes wheel clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-15s%s\n", $$1, $$2 }'
@@ -30,8 +30,8 @@ lint: $(BUILT)  ## ruff and mypy
 soak: $(BUILT)  ## attach to services under load N times (2000), half of them killed; nothing may be lost. DURATION=600 for ten minutes
 	$(BIN)/python -m tests.soak $(N) $(if $(DURATION),--duration $(DURATION))
 
-fuzz: $(FUZZED)  ## damaged memory, snapshots, rules, cores: N inputs (1000000); nothing may escape. DURATION=600 for ten minutes
-	$(BIN)/python -m tests.fuzz $(or $(N),1000000) $(if $(DURATION),--duration $(DURATION)) --kernels $(FUZZED) --keep
+fuzz: $(FUZZED)  ## damaged memory, snapshots, rules, cores, dumps: N inputs (1000000); nothing may escape. DURATION=600 KINDS=hprof,v8
+	$(BIN)/python -m tests.fuzz $(or $(N),1000000) $(if $(KINDS),--kinds $(KINDS)) $(if $(DURATION),--duration $(DURATION)) --kernels $(FUZZED) --keep
 
 gate-soak: $(BUILT)  ## judge ten leaking and ten sound services N times each (20); no verdict may differ
 	$(BIN)/python -m tests.gate.soak $(N)
@@ -50,6 +50,9 @@ bench-scenarios: $(BUILT)  ## what the mechanisms of the four systems are worth,
 
 bench-store: $(BUILT)  ## what leakscope store costs a Redis of a million keys; N=100000 for a quick run
 	$(BIN)/python bench/store.py $(if $(N),--n $(N))
+
+bench-runtimes: $(BUILT)  ## dumps of JVMs and of V8 beside the peers: time, memory, exactness; QUICK=1 for a look
+	$(BIN)/python bench/runtimes.py $(if $(QUICK),--quick) $(IDS)
 
 wheel: $(BUILT)  ## a wheel in dist/, which installs without a compiler
 	$(BIN)/python -m build --wheel --no-isolation

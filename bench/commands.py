@@ -15,11 +15,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Run:
-    """One command: its JSON answer, wall time and peak resident memory."""
+    """One command: its JSON answer, wall time, peak resident memory, and the time of all its threads."""
 
     answer: dict[str, Any]
     wall_s: float
     peak_rss_bytes: int
+    cpu_s: float
 
 
 def leakscope(*arguments: object) -> Run:
@@ -34,7 +35,7 @@ def leakscope(*arguments: object) -> Run:
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)} ended with code {process.returncode}")
         output.seek(0)
-        return Run(json.load(output), wall_s, usage.ru_maxrss * 1024)
+        return Run(json.load(output), wall_s, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

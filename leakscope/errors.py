@@ -55,3 +55,7 @@ class NoRightsError(AttachError):
 
 class UnsupportedTargetError(AttachError):
     """Not a CPython that leakscope has been verified on."""
+
+
+class DumpError(AttachError):
+    """A process of another runtime was asked for a dump of its heap, and gave none that can be used."""

@@ -16,7 +16,7 @@ ALLOWED_ROOMS: dict[str, set[str]] = {
     "target": {"findings", "kernels", "errors"},
     "cpython": {"target", "graph", "kernels", "errors"},
     "graph": set(),
-    "formats": {"graph", "errors"},
+    "formats": {"graph", "kernels", "errors"},
     "sessions": {"graph", "kernels", "errors"},
     "analysis": {"graph", "sessions", "findings", "kernels", "errors"},
     "findings": set(),

@@ -18,6 +18,16 @@ from leakscope.graph.navigation import references_of, rows_of
 VALUES = (Ref.KEY, Ref.INDEX, Ref.ITEM)
 """References that make something an element of a container."""
 ELEMENTS = (*VALUES, Ref.DICT_KEY)
+_UTIL, _CONCURRENT = "java.util.", "java.util.concurrent."
+OF_JAVA = frozenset({
+    *(_UTIL + name for name in ("HashMap", "LinkedHashMap", "Hashtable", "WeakHashMap", "IdentityHashMap", "TreeMap",
+      "HashSet", "LinkedHashSet", "TreeSet", "ArrayList", "Vector", "Stack", "LinkedList", "ArrayDeque",
+      "PriorityQueue", "EnumMap")),
+    *(_CONCURRENT + name for name in ("ConcurrentHashMap", "CopyOnWriteArrayList", "LinkedBlockingQueue",
+      "LinkedBlockingDeque", "ArrayBlockingQueue", "PriorityBlockingQueue", "ConcurrentLinkedQueue",
+      "ConcurrentLinkedDeque")),
+})  # fmt: skip
+"""Collections of the JDK that have elements in a heap read from a dump."""
 _FARTHEST = 64
 _FIXED = frozenset({"tuple", "frozenset", "functools._HashedSeq"})
 
@@ -58,26 +68,37 @@ def innermost_container(graph: HeapGraph, ways: Ways, nodes: Int32s) -> tuple[In
     return container, np.where(container >= 0, current, -1).astype(np.int32)
 
 
-def contents(series: Series, containers: Int32s, kinds: tuple[int, ...], classes: Int32s) -> Contents:
+def contents(series: Series, ways: Ways, containers: Int32s, kinds: tuple[int, ...], classes: Int32s) -> Contents:
     """``containers`` (unique nodes of the last snapshot) over time.
 
     Elements are references of ``kinds``; births count only those whose class is among ``classes`` (numbers).
     """
     lengths, held = [], []
     for step, graph in enumerate(series.graphs):
-        nodes = series.earlier(containers, step)
-        _, position = references_of(graph, nodes[nodes >= 0])
+        _, position = references_of(graph, _then(series, ways, containers, step))
         target = graph.target[position[np.isin(graph.kind[position], kinds)]]
         lengths.append(len(target))
         chosen = np.zeros(graph.objects, dtype=np.bool_)
         chosen[target[np.isin(series.class_numbers(step)[target], classes)]] = True
-        held.append(graph.address[chosen])
+        held.append(series.ids(step)[chosen])
     born, stayed = [], []
     for before, after in pairwise(held[:-1]):
         fresh = np.setdiff1d(after, before, assume_unique=True)
         born.append(len(fresh))
         stayed.append(int(np.count_nonzero(np.isin(fresh, held[-1], assume_unique=True))))
     return Contents(containers, tuple(lengths), tuple(born), tuple(stayed))
+
+
+def _then(series: Series, ways: Ways, containers: Int32s, step: int) -> Int32s:
+    """Those of ``containers`` that snapshot ``step`` has, and tables that had the place of one that it has not."""
+    nodes = series.earlier(containers, step)
+    new = containers[nodes < 0]
+    edge = ways.edge[new]
+    replaced = new[(edge >= 0) & (series.last.kind[edge.clip(0)] == Ref.DICT)]
+    graph, holders = series.graphs[step], series.earlier(ways.parent[replaced], step)
+    _, position = references_of(graph, holders[holders >= 0])
+    tables = graph.target[position[graph.kind[position] == Ref.DICT]]
+    return np.union1d(nodes[nodes >= 0], tables).astype(np.int32)
 
 
 def lengths_by_name(series: Series, ways: Ways, container: int) -> tuple[int, ...] | None:
@@ -87,21 +108,22 @@ def lengths_by_name(series: Series, ways: Ways, container: int) -> tuple[int, ..
     """
     graph = series.last
     holder, edge = int(ways.parent[container]), int(ways.edge[container])
-    if holder < 0 or edge < 0 or graph.kind[edge] not in NAMED:
+    if holder < 0 or edge < 0 or graph.kind[edge] not in (*NAMED, Ref.DICT):
         return None
-    name = graph.names[int(graph.label[edge])]
+    kind = int(graph.kind[edge])
+    name = graph.names[int(graph.label[edge])] if kind in NAMED else None
     lengths = []
     for step, earlier in enumerate(series.graphs):
         there = series.earlier(np.array([holder], dtype=np.int32), step)
-        lengths.append(_length_of_named(earlier, int(there[0]), int(graph.kind[edge]), name))
+        lengths.append(_length_of_named(earlier, int(there[0]), kind, name))
     return tuple(lengths)
 
 
-def _length_of_named(graph: HeapGraph, holder: int, kind: int, name: str) -> int:
+def _length_of_named(graph: HeapGraph, holder: int, kind: int, name: str | None) -> int:
     if holder < 0:
         return 0
     for position in range(int(graph.first_ref[holder]), int(graph.first_ref[holder + 1])):
-        if graph.kind[position] == kind and graph.names[int(graph.label[position])] == name:
+        if graph.kind[position] == kind and (name is None or graph.names[int(graph.label[position])] == name):
             return length(graph, int(graph.target[position]))
     return 0
 

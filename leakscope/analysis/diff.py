@@ -24,7 +24,7 @@ from leakscope.findings.diff import (
     SessionsChange,
     SessionsOfClass,
 )
-from leakscope.graph.facts import one_process
+from leakscope.graph.facts import same_places
 
 Bools = npt.NDArray[np.bool_]
 Change = TypeVar("Change", ClassChange, ClusterChange)
@@ -39,7 +39,7 @@ def find_diff(digests: Sequence[Digest], last: HeapIndex, limit: int = 20) -> Di
 
     At most ``limit`` rows of each kind; what is folded away is summed up.
     """
-    same = one_process([each.facts for each in digests])
+    same = same_places([each.facts for each in digests])
     classes, other_classes = _shown(_classes(digests), limit)
     clusters, other_clusters = _shown(_clusters(digests), limit)
     return Diff(
@@ -190,8 +190,8 @@ def _notes(digests: Sequence[Digest], same: bool) -> Iterable[str]:
     versions = list(dict.fromkeys(".".join(each.row.version.split(".")[:2]) for each in digests))
     if not same:
         yield (
-            "These are snapshots of different processes: addresses mean nothing across them, so objects are not "
-            "followed. Compared are counts by class, and holders by fingerprint."
+            "These are snapshots of different processes, or of a JVM, which moves objects: addresses mean nothing "
+            "across them, so objects are not followed. Compared are counts by class, and holders by fingerprint."
         )
     if len(versions) > 1:
         yield (

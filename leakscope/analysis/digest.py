@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from leakscope.analysis.chains import cluster_bounds, clusters_of, text_of
+from leakscope.analysis.containers import OF_JAVA
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import find_paths, fingerprint
 from leakscope.analysis.session_facts import session_facts
@@ -27,7 +28,7 @@ _LARGEST = 200
 """Containers that are told apart by their chain, where addresses mean nothing."""
 _ENTRIES = (Ref.KEY, Ref.INDEX, Ref.ITEM)
 _CONTAINERS = frozenset(
-    {"dict", "list", "set", "collections.deque", "collections.OrderedDict", "collections.defaultdict"}
+    {*OF_JAVA, "dict", "list", "set", "collections.deque", "collections.OrderedDict", "collections.defaultdict"}
 )
 
 ClusterKey = tuple[str, str]
@@ -85,7 +86,7 @@ def digest(index: HeapIndex, name: str, named: bool) -> Digest:
             name=name,
             captured_at=number(graph.facts, "captured_at"),
             pid=_int(number(graph.facts, "pid")),
-            version=str(graph.facts.get("version", "unknown")),
+            version=str(graph.facts.get("version") or "unknown"),
             objects=graph.objects,
             own_bytes=int(graph.own_size.sum()),
         ),

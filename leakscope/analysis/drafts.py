@@ -22,6 +22,7 @@ from leakscope.analysis.standing import Standing, find_standing
 from leakscope.analysis.suspect_kinds import container_type, holder_of, kind_of, place_of
 from leakscope.analysis.wrong_sessions import WrongSessions, begins_with_another, find_wrong_sessions
 from leakscope.findings.suspects import Suspect
+from leakscope.graph.facts import language
 from leakscope.graph.heap import Int32s
 from leakscope.sessions.remedies import remedy_for
 
@@ -170,7 +171,7 @@ def _suspect(place: _Place, retained: int, lines: list[str], growth: Growth | No
     cluster = cluster_of(graph, place.paths, place.entries, retained)
     at = _leading_out(place.paths, int(place.entries[0]), containers, len(cluster.steps))
     holder = holder_of(cluster, at)
-    remedy = remedy_for(kind_of(cluster, at), holder, cluster.class_)
+    remedy = remedy_for(kind_of(cluster, at), holder, cluster.class_, language(graph.facts))
     file, line = place_of(cluster)
     unbounded = graph.bounds is not None and not bounded(graph, place.ways, containers)
     entries = int(lengths_of(graph, containers).sum())

@@ -26,6 +26,7 @@ from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Bools, Rank, class_ranks, healthy_mask
 from leakscope.analysis.ownership import Owned, Ways, births, owned_objects
 from leakscope.analysis.sessions import session_nodes
+from leakscope.graph.facts import ids_for_life
 from leakscope.graph.heap import Int32s, Int64s
 from leakscope.graph.kinds import Ref
 from leakscope.graph.names import NAMED
@@ -121,8 +122,9 @@ def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
 
     Between only two snapshots it takes ``LEAST_OF_TWO``.
     """
-    parts = class_ranks(series.last)[series.last.type] >= Rank.CARRIER
-    series = replace(series, known_births=births(ways, since_members(series, ways, parts), parts))
+    if not ids_for_life(series.last.facts):
+        parts = class_ranks(series.last)[series.last.type] >= Rank.CARRIER
+        series = replace(series, known_births=births(ways, since_members(series, ways, parts), parts))
     owned = owned_objects(index, ways, series.born)
     least = least if series.steps > 1 else max(least, LEAST_OF_TWO)
     found, settled = [], np.zeros(series.last.objects, dtype=np.bool_)
@@ -234,7 +236,7 @@ def _checked(
     if not len(containers):
         return None if growth.rank == Rank.PART or _replaced(series, ways, growth) else growth
     added = _added(series, elements)
-    found = contents(series, containers, kinds, np.unique(series.class_numbers(series.steps)[elements]))
+    found = contents(series, ways, containers, kinds, np.unique(series.class_numbers(series.steps)[elements]))
     lengths = found.lengths
     if not _grows(lengths, added):
         replaced = lengths_by_name(series, ways, int(containers[0])) if len(containers) == 1 else None
@@ -271,7 +273,8 @@ def _containers(series: Series, ways: Ways, growth: Growth) -> tuple[Int32s, Int
     heads = growth.heads[is_element]
     if len(heads):
         return np.unique(ways.parent[heads]), heads
-    replaced = inner[there]
+    # What hangs in a chain of objects below an old element was not put into that element's container.
+    replaced = inner[there & (series.born[element.clip(0)] > 0)]
     return np.unique(replaced) if len(np.unique(replaced)) == 1 else np.empty(0, np.int32), growth.nodes
 
 

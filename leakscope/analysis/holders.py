@@ -9,6 +9,7 @@ import numpy as np
 
 from leakscope.analysis.index import HeapIndex
 from leakscope.findings.model import ChainRoot
+from leakscope.graph.facts import language
 from leakscope.graph.heap import HeapGraph, Int8s, Int32s
 from leakscope.graph.kinds import Origin, Root
 from leakscope.graph.navigation import rows_of
@@ -30,6 +31,8 @@ GARBAGE_TIER = 10
 _CODE_TIER = {Origin.USER: 0, Origin.THIRD_PARTY: 2, Origin.STDLIB: 4, Origin.INTERPRETER: 6}
 _FRAME_TIER = {Origin.USER: 1, Origin.THIRD_PARTY: 3, Origin.STDLIB: 5, Origin.INTERPRETER: 6}
 _LAST_NAMED_TIER = 6
+_THREAD_OF_JAVA_TIER = 3
+"""Behind everybody's own names, before the JDK's: what a thread keeps in its ThreadLocals."""
 _ROOT_TIER = {
     Root.BUILTINS: 6,
     Root.INTERPRETER: 6,
@@ -89,9 +92,12 @@ def _roots(graph: HeapGraph) -> _Part:
     table = np.full(256, GARBAGE_TIER - 1, dtype=np.uint8)
     table[list(_ROOT_TIER)] = list(_ROOT_TIER.values())
     tier = table[roots.kind]
+    if language(graph.facts) == "java":
+        tier = np.where(roots.kind == Root.THREAD, _THREAD_OF_JAVA_TIER, tier)
     frames = rows_of(graph.frames.node, roots.node)
     is_frame = roots.kind == Root.FRAME
-    tier = np.where(roots.kind == Root.MODULE, _tiers(_CODE_TIER, roots.origin), tier)
+    by_origin = np.isin(roots.kind, (Root.MODULE, Root.NAMED))
+    tier = np.where(by_origin, _tiers(_CODE_TIER, roots.origin), tier)
     # A thread runs it, but whose code it is only the frame itself says.
     origin = np.where(frames >= 0, np.append(graph.frames.origin, 0)[frames], roots.origin)
     tier = np.where(is_frame, _tiers(_FRAME_TIER, origin), tier)
@@ -139,6 +145,7 @@ _KIND_TEXT: dict[int, str] = {
     Root.C_STACK: "c stack",
     Root.C_UNSEEN: "c code",
     Root.GARBAGE: "garbage",
+    Root.NAMED: "root",
     What.CLASS: "class",
     What.SESSION: "session",
     What.UNKNOWN: "unknown",
@@ -163,7 +170,7 @@ def describe_holder(graph: HeapGraph, what: int, row: int) -> ChainRoot:
 
 def holder_text(root: ChainRoot) -> str:
     """The beginning of a chain's one line."""
-    if root.kind in ("module", "class"):
+    if root.kind in ("module", "class", "root"):
         return root.name
     if root.kind == "frame":
         return f"frame {root.name}()" + place_text(root.file, root.line)

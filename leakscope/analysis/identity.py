@@ -1,5 +1,7 @@
 """Which objects of one snapshot are those of an earlier one of the same process: same address, same class.
 
+Where a collector moves objects it is the way to them that tells them (``moved``).
+
 A freed object's place may be taken by another of its class. Such a one is taken for a
 survivor; whoever concludes from survivors also looks at how many there are.
 """
@@ -13,8 +15,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.graph.facts import one_process
-from leakscope.graph.heap import HeapGraph, Int8s, Int32s
+from leakscope.analysis.index import HeapIndex
+from leakscope.analysis.moved import ids_by_way
+from leakscope.graph.facts import keeps_places, one_process
+from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s
 from leakscope.graph.kinds import Node
 
 
@@ -63,13 +67,42 @@ class Series:
     def earlier(self, nodes: Int32s, step: int) -> Int32s:
         """By node of the last snapshot: the same object in snapshot ``step``, -1 where it was not there."""
         there = self.graphs[step]
-        address = self.last.address[nodes]
-        place = np.searchsorted(there.address, address).clip(max=max(there.objects - 1, 0))
         if not there.objects:
             return np.full(len(nodes), -1, dtype=np.int32)
-        same = there.address[place] == address
-        same &= self._class_of_type[step][there.type[place]] == self._class_of_type[-1][self.last.type[nodes]]
-        return np.where(same, place, -1).astype(np.int32)
+        ids, order = self._sorted_ids(step)
+        wanted = self.ids(self.steps)[nodes]
+        place = np.searchsorted(ids, wanted).clip(max=there.objects - 1)
+        found = place if order is None else order[place]
+        same = ids[place] == wanted
+        same &= self._class_of_type[step][there.type[found]] == self._class_of_type[-1][self.last.type[nodes]]
+        return np.where(same, found, -1).astype(np.int32)
+
+    def ids(self, step: int) -> Addresses:
+        """By node: its address, or what tells it where addresses change."""
+        graph = self.graphs[step]
+        if keeps_places(graph.facts):
+            return graph.address
+        if step not in self._known_ids:
+            self._known_ids[step] = ids_by_way(HeapIndex(graph))
+        return self._known_ids[step]
+
+    def _sorted_ids(self, step: int) -> tuple[Addresses, npt.NDArray[np.int64] | None]:
+        """Ids in ascending order, and whose they are; None: of the nodes in their order."""
+        if keeps_places(self.graphs[step].facts):
+            return self.graphs[step].address, None
+        if step not in self._known_orders:
+            ids = self.ids(step)
+            order = np.argsort(ids, kind="stable")
+            self._known_orders[step] = ids[order], order
+        return self._known_orders[step]
+
+    @cached_property
+    def _known_ids(self) -> dict[int, Addresses]:
+        return {}
+
+    @cached_property
+    def _known_orders(self) -> dict[int, tuple[Addresses, npt.NDArray[np.int64]]]:
+        return {}
 
     @cached_property
     def born(self) -> Int8s:
@@ -85,5 +118,5 @@ class Series:
 
 
 def same_process(graphs: Sequence[HeapGraph]) -> bool:
-    """Whether all heaps say that they are of one process, by PID and start; False if one does not say."""
+    """Whether all heaps say that they are of one process, by PID and start or by their objects."""
     return one_process([graph.facts for graph in graphs])

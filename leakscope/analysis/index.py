@@ -90,7 +90,7 @@ class HeapIndex:
         the sets together; who of them keeps what alone is settled there (``kept_alone``). Often it
         is a small part of the heap, though d is the super-root.
         """
-        sets = [np.unique(np.asarray(nodes, dtype=np.int32)) for nodes in sets]
+        sets = [_once_each(np.asarray(nodes, dtype=np.int32)) for nodes in sets]
         alive = [nodes[self.live[nodes] != 0] for nodes in sets]
         garbage = [int(self.graph.own_size[nodes[self.live[nodes] == 0]].sum()) if len(nodes) else 0 for nodes in sets]
         members = np.concatenate([*alive, np.empty(0, dtype=np.int32)])
@@ -135,3 +135,12 @@ class HeapIndex:
         dead = self.live[nodes] == 0
         np.add.at(bounds, group[dead], self.graph.own_size[nodes[dead]])
         return bounds
+
+
+def _once_each(nodes: Int32s) -> Int32s:
+    """Ascending. Of millions NumPy's ``unique`` makes a hash table, which takes ten times as long as sorting them."""
+    ordered = np.sort(nodes)
+    first = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    once: Int32s = ordered[first]
+    return once

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscope.analysis.select import named, with_subclasses
+from leakscope.graph.facts import language
 from leakscope.graph.heap import HeapGraph, Int8s
 from leakscope.graph.kinds import Fact, Origin
 
@@ -54,21 +55,53 @@ PARTS = (
 """Globs of classes whose objects belong to somebody. So do all builtin types (names without a dot)."""
 
 
+_BY_ORIGIN = {
+    Origin.USER: Rank.OWN, Origin.THIRD_PARTY: Rank.LIBRARY, Origin.STDLIB: Rank.STDLIB, Origin.INTERPRETER: Rank.PART,
+}  # fmt: skip
+"""JavaScript's classes have no module in their names, Java's may have none: origins say whose they are."""
+_CARRIERS_OF_JAVA = (
+    "*$$Lambda", "java.lang.Thread", "java.lang.ref.*", "java.util.Timer*", "java.util.concurrent.*Future*",
+    "java.util.concurrent.ThreadPoolExecutor$*", "java.util.concurrent.ScheduledThreadPoolExecutor$*",
+)  # fmt: skip
+_PARTS_OF_JAVA = (
+    "*[]", "frame", "[?]", "java.lang.*", "java.util.*", "java.time.*", "java.math.*", "java.net.UR*", "java.text.*",
+    "java.io.*", "java.nio.*", "java.security.*", "jdk.internal.*", "sun.*", "javax.security.*", "scala.collection.*",
+    "kotlin.Pair", "kotlin.Lazy*", "*$Entry", "*$Node",
+)  # fmt: skip
+_CARRIERS_OF_V8 = ("Promise", "timers.*", "*Error", "async_hooks.*", "BoundFunctionObject")
+
+
 def _any_of(globs: Iterable[str]) -> re.Pattern[str]:
     """Matches what any of them does, thirty times sooner than one after the other."""
     return re.compile("|".join(map(translate, globs)))
 
 
 _CARRIER, _PART = _any_of(CARRIERS), _any_of(PARTS)
+_JAVA_CARRIER, _JAVA_PART, _V8_CARRIER = _any_of(_CARRIERS_OF_JAVA), _any_of(_PARTS_OF_JAVA), _any_of(_CARRIERS_OF_V8)
 
 
 def class_ranks(graph: HeapGraph) -> Int8s:
     """``Rank`` by type; whether one is a session is not known by type but by object (``session_ranks``)."""
-    exceptions = with_subclasses(graph, named(graph, "BaseException"))
+    exceptions = with_subclasses(graph, named(graph, "BaseException") | named(graph, "java.lang.Throwable"))
+    rank = _RANKS.get(language(graph.facts), _rank)
     ranks = np.empty(len(graph.types.name), dtype=np.uint8)
     for row, name in enumerate(graph.types.name):
-        ranks[row] = Rank.CARRIER if exceptions[row] else _rank(name, int(graph.types.origin[row]))
+        ranks[row] = Rank.CARRIER if exceptions[row] else rank(name, int(graph.types.origin[row]))
     return ranks
+
+
+def _rank_of_v8(name: str, origin: int) -> Rank:
+    if _V8_CARRIER.match(name):
+        return Rank.CARRIER
+    return _BY_ORIGIN[Origin(origin)]
+
+
+def _rank_of_java(name: str, origin: int) -> Rank:
+    if _JAVA_CARRIER.match(name):
+        return Rank.CARRIER
+    if _JAVA_PART.match(name):
+        return Rank.PART
+    return _BY_ORIGIN[Origin(origin)]
 
 
 def _rank(name: str, origin: int) -> Rank:
@@ -79,6 +112,9 @@ def _rank(name: str, origin: int) -> Rank:
     if "." not in name or _PART.match(name):
         return Rank.PART
     return Rank.LIBRARY if origin == Origin.THIRD_PARTY else Rank.STDLIB
+
+
+_RANKS = {"javascript": _rank_of_v8, "java": _rank_of_java}
 
 
 def healthy_mask(graph: HeapGraph) -> Bools:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from leakscope.analysis.containers import OF_JAVA
 from leakscope.analysis.index import HeapIndex
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Node, Origin, Ref
@@ -16,7 +17,7 @@ HUB = 16
 """What has more referrers belongs to nobody in particular: an event loop, a pool, a selector."""
 MOST_PAIRS = 1 << 20
 """Ways up that are followed at once; whatever the heap, it ends."""
-CONTAINERS = frozenset({"dict", "list", "tuple", "set", "frozenset", "collections.deque", "collections.OrderedDict"})
+CONTAINERS = OF_JAVA | {"dict", "list", "tuple", "set", "frozenset", "collections.deque", "collections.OrderedDict"}
 _NEVER = 0
 _STDLIB = 1
 _OWN = 2

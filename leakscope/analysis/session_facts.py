@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscope.errors import InputError
-from leakscope.graph.facts import number, one_process
+from leakscope.graph.facts import keeps_places, number, one_process
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int32s, Sessions
 from leakscope.graph.kinds import Fact, Node
 from leakscope.graph.navigation import rows_of
@@ -82,7 +82,12 @@ class Witness:
 
 
 def witness(graph: HeapGraph, name: str) -> Witness:
-    """``graph`` as a witness called ``name``. InputError if it does not say when it was captured."""
+    """``graph`` as a witness called ``name``. InputError if it cannot be one: it does not say when it was captured."""
+    if not keeps_places(graph.facts):
+        raise InputError(
+            f"{name} cannot tell how long objects have been there: a JVM moves them, so that their places say nothing",
+            "Ages that classes keep themselves are shown by leakscope sessions; growth by leakscope diff.",
+        )
     captured_at = number(graph.facts, "captured_at")
     if captured_at is None:
         raise InputError(f"{name} does not say when it was captured", "Give a snapshot that leakscope has taken.")

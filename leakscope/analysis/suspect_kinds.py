@@ -22,7 +22,13 @@ _BY_TYPE: tuple[tuple[str, str], ...] = (
     ("method", "listener list"),
     ("functools.partial*", "listener list"),
     ("asyncio.events.*Handle", "listener list"),
+    *((glob, "timer") for glob in ("timers.Timeout", "timers.Immediate")),
+    ("Promise", "pending task"),
     ("function", "closure"),
+    *((glob, "timer") for glob in ("java.util.TimerTask*", "*$ScheduledFutureTask", "java.util.TaskQueue")),
+    ("java.util.concurrent.FutureTask", "executor queue"),
+    ("java.util.concurrent.CompletableFuture*", "pending task"),
+    *((glob, "listener list") for glob in ("*$$Lambda", "*Listener", "*EventHandler")),
 )
 """Globs over the class of a step behind the container: the first that is found says the kind."""
 
@@ -31,12 +37,17 @@ _BY_OWNER: tuple[tuple[str, str], ...] = (
     ("*_thread._local*", "thread local"),
     ("sqlalchemy.pool.*", "connection pool"),
     ("*Pool", "connection pool"),
+    ("java.lang.ThreadLocal$ThreadLocalMap", "thread local"),
+    ("java.util.concurrent.*Executor$*", "executor queue"),
+    ("*ClassLoader", "class loader"),
 )
 """The same over the classes of all steps: whose container it is."""
 
 _CARRIES = ("method", "function", "functools.partial*", "*.Task", "*.Future", "*coroutine", "*generator", "traceback",
             "frame", "concurrent.futures.*._WorkItem", "weakref.finalize*", "Context", "*contextvars.Context",
-            "asyncio.events.*Handle", "cell", "tuple", "*Error", "*Exception")  # fmt: skip
+            "asyncio.events.*Handle", "cell", "tuple", "Promise", "timers.Timeout", "timers.Immediate",
+            "*$$Lambda", "java.util.concurrent.*Future*", "java.lang.Thread",
+            "*Error", "*Exception")  # fmt: skip
 """What stands between the holder and what it holds."""
 
 _BY_ROOT = {
@@ -58,6 +69,8 @@ def kind_of(cluster: Cluster, at: int | None = None) -> str:
         return "uncollected cycle"
     if any(step.edge == ".handlers" and fnmatchcase(before.type, "logging.*Logger") for before, step in pairwise(held)):
         return "logging handler"
+    if any(step.edge == "._events" for step in cluster.steps[:-1]):
+        return "listener list"
     for glob, kind in _BY_TYPE:
         if any(fnmatchcase(step.type, glob) for step in held):
             return kind

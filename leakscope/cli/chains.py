@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import (
     AddressOption,
     ClassOption,
@@ -37,6 +39,7 @@ def chains(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,
@@ -56,6 +59,9 @@ def chains(
       leakscope chains before.leakscope --class 'myapp.models.*'
       leakscope chains before.leakscope --at 0x7f0a5c3e9d10
     """
+    if profiles.is_profile(source):
+        profiles.answer("chains", [source], limit, json, no_color)
+        return
     if sum(each is not None for each in (class_, at, id_)) > 1:
         raise UsageError("--class, --at and --id exclude each other", "Give one of them.")
 

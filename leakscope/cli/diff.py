@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import JsonOption, LimitOption, NoColorOption, PauseOption
 from leakscope.cli.output import emit, emit_json, screen
 from leakscope.cli.source import is_pid, open_graph
@@ -30,6 +31,7 @@ def diff(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -45,6 +47,10 @@ def diff(
       leakscope diff 1.leakscope 2.leakscope 3.leakscope    growth step by step
       leakscope diff before.leakscope 4242                  since then
     """
+    if profiles.all_profiles(sources) and len(sources) > 1:
+        profiles.answer("diff", sources, limit, json, no_color)
+        return
+
     from leakscope.render import diff_text, documents
 
     found = compare(sources, limit, pause)
@@ -59,10 +65,10 @@ def compare(sources: list[str], limit: int = 20, pause: Pause | None = None) -> 
     from leakscope.analysis.diff import find_diff
     from leakscope.analysis.digest import digest
     from leakscope.analysis.index import HeapIndex
-    from leakscope.graph.facts import one_process
+    from leakscope.graph.facts import same_places
 
     sources, captures = _in_order(sources)
-    named = not one_process(captures)
+    named = not same_places(captures)
     digests = []
     index = None
     for source in sources:
@@ -75,8 +81,8 @@ def compare(sources: list[str], limit: int = 20, pause: Pause | None = None) -> 
 
 def _in_order(sources: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
     """Files by the time of their capture, then the PID; and by source the facts of its capture."""
-    from leakscope.formats.leakscope_file import load_meta
-    from leakscope.graph.facts import number
+    from leakscope.cli.dumps import facts_of
+    from leakscope.graph.facts import moment
 
     if len(sources) < 2:
         raise UsageError(
@@ -86,8 +92,8 @@ def _in_order(sources: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
     pids = [source for source in sources if is_pid(source)]
     if len(pids) > 1:
         raise UsageError("only one of the sources can be a PID", "Take snapshots of the others first.")
-    facts = {source: load_meta(Path(source)).facts for source in files}
-    ordered = sorted(files, key=lambda source: number(facts[source], "captured_at") or 0.0)
+    facts = {source: facts_of(source) for source in files}
+    ordered = sorted(files, key=lambda source: moment(facts[source]))
     if ordered != files:
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")
     return [*ordered, *pids], [*(facts[file] for file in ordered), *(_facts_of(int(pid)) for pid in pids)]

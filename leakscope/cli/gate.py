@@ -25,6 +25,7 @@ from leakscope.cli.gate_rounds import (
 )
 from leakscope.cli.options import JsonOption, NoColorOption, RulesOption
 from leakscope.cli.output import emit, emit_json, screen
+from leakscope.cli.profiles import all_profiles, violations_in
 from leakscope.errors import EXIT_FLAGGED
 
 if TYPE_CHECKING:
@@ -98,11 +99,16 @@ def gate(
     )
     outputs = check_reports(report or [])
     work = Work(step, rounds, warmup, settle, step_timeout)
-    with _series(files or [], pid, run, ready, ready_timeout, work, rules or []) as (series, notes):
-        found, told = find_violations(series, policy, work, retry_after, rules or [], progress_line)
-        if keep is not None:
-            _keep(series, keep)
-    verdict = _verdict(series, found, [*notes, *told], baseline, update_baseline)
+    series: list[Series] = []
+    if files and all_profiles(list(map(str, files))):
+        found, told = violations_in(files, policy)
+    else:
+        with _series(files or [], pid, run, ready, ready_timeout, work, rules or []) as (series, notes):
+            found, told = find_violations(series, policy, work, retry_after, rules or [], progress_line)
+            told = [*notes, *told]
+            if keep is not None:
+                _keep(series, keep)
+    verdict = _verdict(series, found, told, baseline, update_baseline)
     if json:
         from leakscope.render import gate_documents
 
@@ -132,7 +138,7 @@ def _series(
     elif pid is not None:
         yield of_process(pid, work, progress_line, rules), []
     else:
-        yield of_files(files)
+        yield of_files(files, rules)
 
 
 def _verdict(

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakscope.cli.source import capture_graph
-from leakscope.errors import AttachError, NoRightsError, TargetGoneError, UnsupportedTargetError, UsageError
+from leakscope.cli.source import Kind, capture_graph, kind_of, open_graph
+from leakscope.errors import AttachError, DumpError, NoRightsError, TargetGoneError, UnsupportedTargetError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.graph.heap import HeapGraph
@@ -43,23 +43,25 @@ class Work:
     step_limit_s: float
 
 
-def of_files(files: Sequence[Path]) -> tuple[list[Series], list[str]]:
+def of_files(files: Sequence[Path], rules: Sequence[Path] = ()) -> tuple[list[Series], list[str]]:
     """One series for each process that the files are of, in the order of their capture; and notes."""
-    from leakscope.formats.leakscope_file import load
-    from leakscope.graph.facts import number
+    from leakscope.graph.facts import moment, number, one_process
 
-    graphs = [(load(file), str(file)) for file in files]
-    ordered = sorted(graphs, key=lambda each: number(each[0].facts, "captured_at") or 0.0)
-    in_order = [name for _, name in ordered] == [name for _, name in graphs]
+    names = [str(file) for file in files]
+    graphs = [(open_graph(name, rules=rules if kind_of(name) != Kind.FILE else None), name) for name in names]
+    ordered = sorted(graphs, key=lambda each: moment(each[0].facts))
+    in_order = [name for _, name in ordered] == names
     notes = [] if in_order else ["the snapshots were put in the order of their capture"]
-    series: dict[tuple[float | None, float | None], Series] = {}
+    series: list[Series] = []
     for graph, name in ordered:
-        pid, started = number(graph.facts, "pid"), number(graph.facts, "started_at")
-        key = (pid, None if started is None else round(started))
-        each = series.setdefault(key, Series(None if pid is None else int(pid)))
+        each = next((one for one in series if one_process([one.graphs[-1].facts, graph.facts])), None)
+        if each is None:
+            pid = number(graph.facts, "pid")
+            each = Series(None if pid is None else int(pid))
+            series.append(each)
         each.graphs.append(graph)
         each.names.append(name)
-    longest = max(len(each.graphs) for each in series.values())
+    longest = max(len(each.graphs) for each in series)
     if len(series) > 1:
         notes.append(
             f"the snapshots are of {len(series)} processes: growth is judged within each of them"
@@ -70,7 +72,7 @@ def of_files(files: Sequence[Path]) -> tuple[list[Series], list[str]]:
         notes.append("growth was not judged: it takes three or more snapshots of one process")
     elif longest == 2:
         notes.append("two snapshots cannot tell a leak from a cache that still fills: take three or more")
-    return list(series.values()), notes
+    return series, notes
 
 
 def of_process(pid: int, work: Work, tell: Callable[[str], None], rules: Sequence[Path]) -> list[Series]:
@@ -93,7 +95,7 @@ def of_service(
     tell("starting the service")
     with started(command, ready, ready_limit_s) as service:
         try:
-            yield _driven(service.pythons, work, tell, rules)
+            yield _driven(service.readable, work, tell, rules)
         except TargetGoneError:
             service.require_running("while it was measured")
             raise
@@ -158,7 +160,7 @@ def _capture(pid: int, rules: Sequence[Path]) -> HeapGraph:
     for attempt in range(_ATTEMPTS):
         try:
             return capture_graph(pid, rules=rules)
-        except (TargetGoneError, NoRightsError, UnsupportedTargetError):
+        except (TargetGoneError, NoRightsError, UnsupportedTargetError, DumpError):
             raise
         except AttachError:
             if attempt == _ATTEMPTS - 1:

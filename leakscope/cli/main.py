@@ -58,10 +58,11 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Which sessions are still alive in a running Python service, and who holds them?
+    """Which sessions are still alive in a running service, and who holds them?
 
     leakscope copies the memory of a CPython process from outside and names what
-    keeps objects alive. Nothing is installed or run in the process.
+    keeps objects alive. Nothing is installed or run in the process. JVMs and
+    Nodes are asked for a dump of their own; their dumps and Go profiles are read.
 
     \b
     Examples:

@@ -28,11 +28,13 @@ def address(text: str) -> int:
 SourceArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SOURCE", help="A PID, a snapshot file or an ELF core (./4242 for a file whose name is a number)."
+        metavar="SOURCE",
+        help="A PID, a snapshot, a dump of a JVM or of V8, an ELF core, or the URL of a Node's inspector "
+        "(./4242 for a file whose name is a number).",
     ),
 ]
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="A PID, or an ELF core file of a process that has ended.")
+    str, typer.Argument(metavar="SOURCE", help="A PID, a dump of a JVM or of V8, an ELF core, or a URL of Node or Go.")
 ]
 ExeOption = Annotated[
     Path | None,

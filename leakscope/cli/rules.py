@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli.dumps import dump_sessions
 from leakscope.cli.options import JsonOption, NoColorOption, RulesOption
 from leakscope.cli.output import emit, emit_json, screen
-from leakscope.cli.source import capture_sessions, core_sessions, is_core, is_pid, open_graph
+from leakscope.cli.source import Kind, capture_sessions, core_sessions, kind_of, open_graph
 
 if TYPE_CHECKING:
     from leakscope.findings.rules import RuleReport
@@ -55,11 +56,17 @@ def ask(source: str | None, files: list[Path]) -> RuleReport:
     from leakscope.analysis import rule_report
     from leakscope.sessions.load import load_rules
 
-    core = source is not None and not is_pid(source) and is_core(source)
-    if source is not None and not is_pid(source) and not core:
+    kind = kind_of(source) if source is not None else None
+    if source is not None and kind == Kind.FILE:
         return rule_report.recorded(open_graph(source, rules=files))
     ruleset = load_rules(files)
     if source is None:
         return rule_report.listed(ruleset)
-    asked = core_sessions(Path(source), ruleset) if core else capture_sessions(int(source), ruleset)
-    return rule_report.checked(ruleset, asked[1])
+    if kind == Kind.PID:
+        return rule_report.checked(ruleset, capture_sessions(int(source), ruleset)[1])
+    if kind == Kind.URL:
+        from leakscope.cli.foreign import inspector_sessions
+
+        return rule_report.checked(ruleset, inspector_sessions(source, ruleset)[1])
+    asked = core_sessions if kind == Kind.CORE else dump_sessions
+    return rule_report.checked(ruleset, asked(Path(source), ruleset)[1])

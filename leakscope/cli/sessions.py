@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.durations import duration
 from leakscope.cli.options import (
     ClassOption,
@@ -77,6 +78,7 @@ def sessions(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,
@@ -150,8 +152,8 @@ def _first_look(source: str, wait_s: float, pause: Pause | None, reveal: bool, r
 
 def _load_witness(graph: HeapGraph, path: Path) -> Witness:
     from leakscope.analysis.session_facts import require_same_process, witness
-    from leakscope.formats.leakscope_file import load
 
-    earlier = load(path)
+    earlier = open_graph(str(path))
+    seen = witness(earlier, path.name)
     require_same_process(graph, earlier, str(path))
-    return witness(earlier, path.name)
+    return seen

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import (
     ExeOption,
     JsonOption,
@@ -49,6 +50,7 @@ def snapshot(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     reveal: RevealOption = False,
     rules: RulesOption = None,
     exe: ExeOption = None,
@@ -56,10 +58,11 @@ def snapshot(
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Copy the heap of a process or of a core into a file.
+    """Copy the heap of a process, a core or a dump into a file.
 
     The target stands still only while its memory is copied, about a tenth of a
-    second per GB; nothing is installed or run in it. The file holds no string
+    second per GB; nothing is installed or run in it. A JVM or Node writes its dump
+    itself, which takes longer: that is said before. The file holds no string
     values, and keys of dicts are masked, so that it can be passed on.
 
     \b
@@ -68,10 +71,15 @@ def snapshot(
       leakscope snapshot 4242 -o before.leakscope
       leakscope snapshot 4242 --pause none      never stop the target
       leakscope snapshot core.4242              what gcore or a crash left
+      leakscope snapshot dump.hprof             smaller, and without values of strings
       leakscope snapshot --tree 4242 -o family  the service and its workers
+      leakscope snapshot http://127.0.0.1:9229  a Node started with --inspect
+      leakscope snapshot http://127.0.0.1:6060/debug/pprof/heap -o heap.pb.gz
     """
+    from leakscope.cli.profiles import save_profile
     from leakscope.cli.source import CoreFiles, open_graph, refuse_core_files
-    from leakscope.render import documents, text
+    from leakscope.render import documents, profile_text, text
+    from leakscope.target.web import names_profile
 
     _require_target(source)
     if tree:
@@ -79,11 +87,23 @@ def snapshot(
         raise typer.Exit(_snapshot_tree(source, output, pause, reveal, rules, json, no_color))
     path = output or default_path(source)
     check_writable(path)
-    facts = save_graph(lambda: open_graph(source, pause, reveal, rules, CoreFiles(exe, libs)), path)
+    if names_profile(source):
+        _refuse_heap_options(pause, reveal, rules)
+        facts, told = save_profile(source, path), profile_text.snapshot
+    else:
+        facts = save_graph(lambda: open_graph(source, pause, reveal, rules, CoreFiles(exe, libs)), path)
+        told = text.snapshot
     if json:
         emit_json(documents.snapshot(source, facts))
     else:
-        emit(text.snapshot(facts, screen(no_color)))
+        emit(told(facts, screen(no_color)))
+
+
+def _refuse_heap_options(pause: Pause | None, reveal: bool, rules: Sequence[Path] | None) -> None:
+    """UsageError for what makes no sense with a profile."""
+    for option, given in (("--pause", pause), ("--reveal", reveal), ("--rules", rules)):
+        if given:
+            raise UsageError(f"{option} goes with a heap", "A profile has no objects: leave the option out.")
 
 
 def _snapshot_tree(
@@ -139,21 +159,31 @@ def save_graph(read: Callable[[], HeapGraph], path: Path) -> Snapshot:
 
 
 def _require_target(source: str) -> None:
-    """UsageError or InputError for what is neither a process nor a core."""
-    from leakscope.cli.source import is_core, is_pid
+    """UsageError or InputError for what is neither a process nor a core nor a dump."""
+    from leakscope.cli.profiles import refuse_profile
+    from leakscope.cli.source import Kind, is_pid, kind_of
+    from leakscope.target.web import is_url, parts_of
 
     if is_pid(source):
         if not int(source):
             raise UsageError("0 is no PID", "`leakscope ps` lists the processes that are there.")
+    elif is_url(source):
+        parts_of(source)
     elif not Path(source).exists():
         raise UsageError(f"{source} is neither a PID nor a file", "`leakscope ps` lists the processes that are there.")
-    elif not is_core(source):
+    elif kind_of(source) == Kind.FILE:
+        refuse_profile(source)
         raise InputError(
-            f"{source} is neither a PID nor an ELF core file", "Snapshot files are read by: leakscope sessions FILE"
+            f"{source} is neither a PID nor an ELF core file nor a heap dump",
+            "Snapshot files are read by: leakscope sessions FILE",
         )
 
 
 def default_path(source: str, moment: datetime | None = None) -> Path:
     """In the current folder, with the time in UTC so that names sort; now if no ``moment`` is given."""
+    from leakscope.target.web import is_url, names_profile, parts_of
+
     moment = moment or datetime.now(timezone.utc)
-    return Path(f"leakscope-{Path(source).name}-{moment:%Y%m%dT%H%M%SZ}.leakscope")
+    name = parts_of(source).netloc.rpartition("@")[2].replace(":", "-") if is_url(source) else Path(source).name
+    ending = "pb.gz" if names_profile(source) else "leakscope"
+    return Path(f"leakscope-{name}-{moment:%Y%m%dT%H%M%SZ}.{ending}")

@@ -1,7 +1,4 @@
-"""SOURCE on a command line -> ``HeapGraph``: a PID is captured, an ELF core read, and both asked for sessions.
-
-Anything else is a snapshot file.
-"""
+"""SOURCE on a command line -> ``HeapGraph``: what comes without sessions is asked for them, a snapshot has them."""
 
 from __future__ import annotations
 
@@ -9,19 +6,30 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Collection, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leakscope.cli.budget import budget, given
 from leakscope.cli.options import Pause
 from leakscope.cli.output import clear_progress, progress
-from leakscope.errors import UsageError
+from leakscope.errors import UnsupportedTargetError, UsageError
 
 if TYPE_CHECKING:
     from leakscope.graph.heap import HeapGraph
     from leakscope.sessions.load import RuleSet
     from leakscope.sessions.read import RuleUse
     from leakscope.target.image import MemoryImage
+
+
+class Kind(Enum):
+    """What SOURCE names."""
+
+    PID = "a process"
+    DUMP = "a dump of another runtime"
+    URL = "an inspector's address"
+    CORE = "an ELF core"
+    FILE = "a snapshot, or none of these"
 
 
 class CoreFiles(NamedTuple):
@@ -46,20 +54,28 @@ def open_graph(
 
     ``without``: what of a snapshot file need not be read, see ``load``.
     """
-    if not is_pid(source) and is_core(source):
-        if pause is not None:
-            raise UsageError("--pause goes with a PID", f"{source} is a core: nothing of it runs.")
-        return core_graph(Path(source), reveal, rules, files)
-    refuse_core_files(source, files)
-    if is_pid(source):
+    kind = kind_of(source)
+    if kind != Kind.CORE:
+        refuse_core_files(source, files)
+    if kind != Kind.PID and pause is not None:
+        raise UsageError("--pause goes with a PID", f"{source} is a file: nothing of it runs.")
+    if kind == Kind.PID:
         return capture_graph(int(source), pause, reveal, rules)
-    for option in _live_only(pause, reveal, rules):
+    if kind == Kind.URL:
+        return url_graph(source, reveal, rules)
+    if kind == Kind.CORE:
+        return core_graph(Path(source), reveal, rules, files)
+    if kind == Kind.DUMP:
+        return _dump_graph(source, reveal, rules)
+    for option in _live_only(reveal, rules):
         raise UsageError(
             f"{option} goes with a PID; {source} is a file and stays as it was taken",
             f"Take a new one: leakscope snapshot PID {option}",
         )
+    from leakscope.cli.profiles import refuse_profile
     from leakscope.formats.leakscope_file import load
 
+    refuse_profile(source)
     return load(Path(source), without)
 
 
@@ -68,11 +84,44 @@ def is_pid(source: str) -> bool:
     return source.isascii() and source.isdigit()
 
 
+def kind_of(source: str) -> Kind:
+    """InputError, by name, for a kind that is known and cannot be read."""
+    from leakscope.cli.dumps import is_dump
+    from leakscope.cli.profiles import is_profile
+    from leakscope.target.web import is_url
+
+    if is_pid(source):
+        return Kind.PID
+    if is_url(source):
+        return Kind.URL
+    if is_dump(source):
+        return Kind.DUMP
+    # Asked first, for cores are refused when they are packed, and profiles always are.
+    return Kind.CORE if not is_profile(source) and is_core(source) else Kind.FILE
+
+
 def is_core(source: str) -> bool:
     """Whether SOURCE is an ELF file, as cores are; InputError if it is a compressed one."""
     from leakscope.target.core_file import is_core
 
     return is_core(Path(source))
+
+
+def url_graph(url: str, reveal: bool = False, rules: Sequence[Path] | None = None) -> HeapGraph:
+    """The heap of the Node behind an inspector's address, with its sessions; raises ``AttachError``, ``UsageError``."""
+    from leakscope.cli.foreign import inspector_sessions
+
+    return inspector_sessions(url, rules_told(tuple(rules or ()), Path.cwd()), reveal)[0]
+
+
+def _dump_graph(source: str, reveal: bool, rules: Sequence[Path] | None) -> HeapGraph:
+    from leakscope.cli.dumps import open_dump
+
+    for option in given():
+        raise UsageError(
+            f"{option} goes with a PID or a core", f"{source} is mapped, and read as far as there is room."
+        )
+    return open_dump(Path(source), reveal, rules)
 
 
 def refuse_core_files(source: str, files: CoreFiles) -> None:
@@ -120,6 +169,7 @@ def capture_sessions(
     pid: int, ruleset: RuleSet, pause: Pause | None = None, reveal: bool = False
 ) -> tuple[HeapGraph, list[RuleUse]]:
     """As ``capture_graph``, with what came of each rule."""
+    from leakscope.cli.foreign import process_sessions
     from leakscope.target.attach import captured
     from leakscope.target.evidence import read_evidence
 
@@ -127,6 +177,11 @@ def capture_sessions(
         with captured(pid, pause=pause.value if pause else "auto", progress=progress(), budget=budget()) as image:
             evidence, states = read_evidence(pid)
             return _ask(image, ruleset, reveal, evidence, states)
+    except UnsupportedTargetError:
+        found = process_sessions(pid, ruleset, reveal) if pause is None else None
+        if found is None:
+            raise
+        return found
     finally:
         clear_progress()
 
@@ -166,8 +221,6 @@ def rules_told(files: tuple[Path, ...], folder: Path) -> RuleSet:
     return ruleset
 
 
-def _live_only(pause: Pause | None, reveal: bool, rules: Sequence[Path] | None) -> list[str]:
+def _live_only(reveal: bool, rules: Sequence[Path] | None) -> list[str]:
     """Those options that make sense only while a heap is read."""
-    options = [f"--pause {pause.value}"] if pause is not None else []
-    options += given()
-    return options + ["--reveal"] * reveal + [f"--rules {path}" for path in rules or ()]
+    return given() + ["--reveal"] * reveal + [f"--rules {path}" for path in rules or ()]

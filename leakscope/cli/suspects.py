@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.durations import duration
 from leakscope.cli.options import ExeOption, JsonOption, LibsOption, NoColorOption, Pause, PauseOption, RulesOption
 from leakscope.cli.output import clear_progress, emit, emit_json, progress, screen
-from leakscope.cli.source import CoreFiles, capture_graph, is_core, is_pid, open_graph, refuse_core_files, rules_told
+from leakscope.cli.source import (
+    CoreFiles,
+    Kind,
+    capture_graph,
+    is_pid,
+    kind_of,
+    open_graph,
+    refuse_core_files,
+    rules_told,
+)
 from leakscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +66,7 @@ def suspects(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -70,6 +82,10 @@ def suspects(
       leakscope suspects 1.leakscope 2.leakscope 3.leakscope
       leakscope suspects before.leakscope 4242               since then
     """
+    if profiles.all_profiles(sources):
+        profiles.answer("suspects", sources, limit, json, no_color)
+        return
+
     from leakscope.analysis.suspects import find_suspects
     from leakscope.render import suspect_documents, suspect_text
 
@@ -84,19 +100,23 @@ def suspects(
 
 def _opened(sources: list[str], pause: Pause | None, rules: list[Path] | None, where: CoreFiles) -> list[HeapGraph]:
     """The heaps, files in the order of their capture, a PID last."""
-    from leakscope.graph.facts import number
+    from leakscope.graph.facts import moment
 
     files = [source for source in sources if not is_pid(source)]
     pids = [source for source in sources if is_pid(source)]
     if len(pids) > 1:
         raise UsageError("only one of the sources can be a PID", "Take snapshots first: leakscope snapshot PID.")
-    cores = {file for file in files if is_core(file)}
-    if not pids and (pause is not None or (rules and not cores)):
+    kinds = {file: kind_of(file) for file in files}
+    asked = {file for file, kind in kinds.items() if kind != Kind.FILE}
+    if not pids and (pause is not None or (rules and not asked)):
         raise UsageError("--pause and --rules go with a PID", "Files stay as they were taken.")
-    if not cores:
+    if Kind.CORE not in kinds.values():
         refuse_core_files(sources[0], where)
-    graphs = [open_graph(file, rules=rules, files=where) if file in cores else open_graph(file) for file in files]
-    ordered = sorted(graphs, key=lambda graph: number(graph.facts, "captured_at") or 0.0)
+    graphs = [
+        open_graph(file, rules=rules if file in asked else None, files=where if kind == Kind.CORE else CoreFiles())
+        for file, kind in kinds.items()
+    ]
+    ordered = sorted(graphs, key=lambda graph: moment(graph.facts))
     if any(one is not other for one, other in zip(graphs, ordered, strict=True)):
         sys.stderr.write("leakscope: the snapshots are put in the order of their capture\n")
     return [*ordered, *(capture_graph(int(pid), pause, rules=rules) for pid in pids)]

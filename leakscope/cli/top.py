@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from leakscope.cli import profiles
 from leakscope.cli.budget import MaxMemoryOption, SpillDirOption
+from leakscope.cli.consent import YesOption
 from leakscope.cli.options import (
     ExeOption,
     JsonOption,
@@ -25,6 +27,7 @@ def top(
     pause: PauseOption = None,
     max_memory: MaxMemoryOption = None,
     spill_dir: SpillDirOption = None,
+    yes: YesOption = False,
     exe: ExeOption = None,
     libs: LibsOption = None,
     json: JsonOption = False,
@@ -40,6 +43,10 @@ def top(
       leakscope top 4242
       leakscope top before.leakscope --limit 100
     """
+    if profiles.is_profile(source):
+        profiles.answer("top", [source], limit, json, no_color)
+        return
+
     from leakscope.analysis.index import HeapIndex
     from leakscope.analysis.top import top_classes
     from leakscope.render import documents, text

@@ -73,17 +73,24 @@ def _damaged(path: Path, error: Exception) -> InputError:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """The regular file at ``path`` and its size in bytes; never blocks on a fifo or device."""
+def regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The regular file at ``path`` and its size in bytes, at least one; never blocks on a fifo or device."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         size = _size_of_regular(descriptor, path)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            if file.read(4) != _ZIP_MAGIC:
-                raise _not_a_snapshot(path)
             yield file, size
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The same, if it begins as leakscope's own files do."""
+    with regular(path) as (file, size):
+        if file.read(4) != _ZIP_MAGIC:
+            raise _not_a_snapshot(path)
+        yield file, size
 
 
 def _size_of_regular(descriptor: int, path: Path) -> int:

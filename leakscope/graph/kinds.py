@@ -60,6 +60,8 @@ class Root(IntEnum):
     """More references than the graph shows: memory of C code that leakscope does not read holds it."""
     GARBAGE = 9
     """Nothing reaches it: garbage that the collector has not freed. Not a root for retained sizes of live objects."""
+    NAMED = 10
+    """A reason that the dump's own runtime names (JVM, V8); name: its words: ``JNI global``, ``(Global handles)``."""
 
 
 class Node(IntFlag):

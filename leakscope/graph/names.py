@@ -62,7 +62,7 @@ PLAIN = {
 def named_edge_text(kind: int, name: str) -> str:
     """How a reference of one of the ``NAMED`` kinds is written."""
     if kind == Ref.LOCAL:
-        return f"local '{name}'"
+        return f"local '{name}'" if name else "a local"
     if kind == Ref.CELL:
         return f"cell '{name}'"
     return "." + name

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from leakscope.graph.heap import Addresses, Floats, Int8s, Int32s
 
@@ -79,4 +79,16 @@ class ValueSource(Protocol):
 
     def text(self, node: int, limit: int = 200) -> str | None:
         """The first characters of one TEXT; for the few that are shown."""
+        ...
+
+
+@runtime_checkable
+class PlainFields(Protocol):
+    """A ``ValueSource`` of a runtime whose objects have numbers in themselves, which are no objects."""
+
+    def plain_fields(self, nodes: Int32s, name: str) -> Int32s:
+        """By node: a number behind those of all objects for a field that holds a number, or nothing; -1 for others.
+
+        The other methods take such numbers like nodes, for as long as the source lives.
+        """
         ...

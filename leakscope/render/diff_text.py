@@ -52,7 +52,7 @@ def _snapshots(found: Diff) -> RenderableType:
         ]
         for row in found.snapshots
     ]
-    headings = [Column("snapshot"), Column("captured", folds=False), Column("process", folds=False), Column("Python")]
+    headings = [Column("snapshot"), Column("captured", folds=False), Column("process", folds=False), Column("version")]
     return table([*headings, number("objects"), number("bytes")], cells)
 
 

@@ -18,6 +18,14 @@ from leakscope.render import chain_text, units
 from leakscope.render.family_text import in_families, pid
 from leakscope.render.screen import Column, Screen, draw, indented, number, safe, table
 
+_PAUSES = {
+    "core": "none, {copied} of a core file",
+    "dump": "none, a dump was read",
+    "jcmd": "as long as the JVM took for its dump",
+    "signal": "as long as Node took for its heap snapshot",
+    "inspector": "as long as Node took for its heap snapshot",
+}
+"""By strategy; of others it was measured."""
 STATUS_STYLE = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 
@@ -69,10 +77,10 @@ def snapshot(facts: Snapshot, screen: Screen) -> str:
     """What was captured, how long the target stood, and what to type next."""
     pause, copied = units.milliseconds(facts.pause_ms), units.size(facts.copied_bytes)
     garbage = f"{units.count(facts.garbage_objects)} objects, {units.size(facts.garbage_bytes)}"
-    how = f"{pause} ({copied} copied, strategy {facts.strategy})"
+    how = _PAUSES.get(facts.strategy or "", "{pause} ({copied} copied, strategy {strategy})")
     rows = [
-        ["target", f"PID {facts.pid}, {facts.runtime} {facts.version}"],
-        ["pause", f"none, {copied} of a core file" if facts.strategy == "core" else how],
+        ["target", f"{'' if facts.pid is None else f'PID {facts.pid}, '}{facts.runtime} {facts.version}"],
+        ["pause", how.format(pause=pause, copied=copied, strategy=facts.strategy)],
         ["heap", f"{units.count(facts.objects)} objects, {units.count(facts.references)} references"],
         ["sessions", f"{units.count(facts.sessions)} alive"],
         ["garbage", f"{garbage}, not collected yet"],

@@ -22,8 +22,9 @@ Bools = npt.NDArray[np.bool_]
 TIMES = (Value.INT, Value.FLOAT, Value.AWARE, Value.NAIVE)
 """What may be a moment; anything else says nothing."""
 SLACK_S = 1.0
-EARLIEST_S = 1633305600.0
-"""No process began before its interpreter was released: CPython 3.10.0 on 4 October 2021, in epoch seconds."""
+EARLIEST_S = {"cpython": 1633305600.0}
+"""By runtime: no process began before its interpreter was released, CPython 3.10.0 on 4 October 2021. Epoch seconds."""
+_YEAR_2000_S = 946684800.0
 AHEAD_S = 10 * 365 * 86400.0
 """How far in the future something may expire."""
 LONGEST_TTL_S = 100 * 365 * 86400.0
@@ -44,12 +45,17 @@ class Clock:
     """Seconds of its monotonic clock."""
     utc_offset: float | None
     """Seconds that its local time is ahead of UTC."""
+    earliest: float = EARLIEST_S["cpython"]
+    """Epoch seconds before which it cannot have begun, where ``started`` is unknown."""
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> Clock:
         """From ``HeapGraph.facts``, which may come from a foreign file."""
         names = ("captured_at", "started_at", "monotonic_at", "utc_offset_s")
-        return cls(*(_finite(facts.get(name)) for name in names))
+        now, started, monotonic, utc_offset = (_finite(facts.get(name)) for name in names)
+        runtime = facts.get("runtime", "cpython")
+        earliest = EARLIEST_S.get(runtime, _YEAR_2000_S) if isinstance(runtime, str) else _YEAR_2000_S
+        return cls(now, started, monotonic, utc_offset, earliest)
 
     def times(self, values: Values, field: Field, ahead: float = 0.0) -> Times:
         """What ``values`` of ``field`` say; moments up to ``ahead`` seconds after the capture are plausible.
@@ -72,7 +78,7 @@ class Clock:
         """Enter the one plausible reading of the entries ``of_kind``."""
         if self.now is None or not of_kind.any():
             return
-        earliest = (EARLIEST_S if self.started is None else self.started) - SLACK_S
+        earliest = self.earliest if self.started is None else self.started - SLACK_S
         latest = self.now + SLACK_S + ahead
         lowest, highest = np.full(len(of_kind), np.inf), np.full(len(of_kind), -np.inf)
         for reading in readings:

@@ -89,6 +89,7 @@ def _identical(objects: Objects, condition: Is) -> Bools:
 
 
 def _of_type(objects: Objects, nodes: Int32s, globs: tuple[str, ...]) -> Bools:
+    nodes = objects.heap.objects(nodes)
     chosen = np.logical_or.reduce([objects.heap.lineage.named(glob) for glob in globs])
     found: Bools = chosen[objects.heap.graph.type[nodes]] & (nodes >= 0)
     return found

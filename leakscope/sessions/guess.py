@@ -25,20 +25,23 @@ GUESS = Rule(
     title="object whose class is named like a session",
     source="leakscope",
     guess=True,
-    id=_fields("session_id", "sid", "id", "key"),
+    id=_fields("session_id", "sessionId", "sid", "id", "key"),
     created=_fields(
-        "created_at", "created", "creation_time", "start_time", "started_at", "connected_at", "opened_at"
+        "created_at", "created", "creation_time", "start_time", "started_at", "connected_at", "opened_at",
+        "createdAt", "creationTime", "startTime", "startedAt", "connectedAt", "openedAt",
     ),
     used=_fields(
         "last_used", "last_used_at", "last_active", "last_activity", "last_seen", "last_access", "last_accessed_at",
-        "updated_at",
+        "updated_at", "lastUsed", "lastUsedAt", "lastAccessedTime", "lastAccessTime", "lastActivity", "lastSeen",
+        "updatedAt",
     ),
-    expires=_fields("expires_at", "expires", "expiry", "expire_at"),
+    expires=_fields("expires_at", "expires", "expiry", "expire_at", "expiresAt"),
     ttl=_fields("ttl"),
     state=_fields("state", "status"),
     closed=" or ".join(
         (
-            *(f"{name} == True" for name in ("closed", "_closed", "is_closed", "_is_closed")),
+            *(f"{name} == True" for name in ("closed", "_closed", "is_closed", "_is_closed", "isClosed")),
+            "isValid == False",
             *(f"{name} in {CLOSED_WORDS!r}" for name in ("state", "_state", "status", "_status")),
         )
     ),

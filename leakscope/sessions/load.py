@@ -28,6 +28,8 @@ GROUP = "leakscope.rules"
 """Entry points of plug-ins: each names a TOML text, a path to one, or a list of tables."""
 OWN_FILE, PROJECT_FILE = "leakscope.toml", "pyproject.toml"
 LARGEST_BYTES = 4 << 20
+RUNTIME, PYTHON = "runtime", "python"
+"""What the catalogue's rules are about unless they say something else."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ def arranged(files: Iterable[RuleFile]) -> RuleSet:
     return RuleSet(tuple(rules), tuple(problems), tuple(disabled))
 
 
+def rules_for(rules: RuleSet, language: str) -> RuleSet:
+    """Those of ``rules`` that are about programs in ``language`` (see ``graph.facts``), in the same order."""
+    runtime = {"java": "jvm", "javascript": "v8"}.get(language, PYTHON)
+    return replace(rules, rules=tuple(rule for rule in rules.rules if rule.runtime in ("any", runtime)))
+
+
 def built_in() -> RuleFile:
     """The catalogue: all its files in the order of their names, as one source."""
     folder = resources.files("leakscope.sessions").joinpath("catalogue")
@@ -88,11 +96,12 @@ def built_in() -> RuleFile:
     for file in sorted(folder.iterdir(), key=lambda each: each.name) if folder.is_dir() else []:
         if file.name.endswith(".toml"):
             try:
-                tables += tomllib.loads(file.read_text(encoding="utf-8")).get("session", [])
+                read = tomllib.loads(file.read_text(encoding="utf-8")).get("session", [])
+                tables += [{RUNTIME: PYTHON, **table} for table in read]
             except (OSError, ValueError) as error:
                 problems.append(RuleProblem(f"{CATALOGUE}/{file.name}", "", f"is no TOML: {error}"))
-    read = read_tables({"session": tables}, CATALOGUE)
-    return replace(read, problems=(*problems, *read.problems))
+    found = read_tables({"session": tables}, CATALOGUE)
+    return replace(found, problems=(*problems, *found.problems))
 
 
 def project_table(name: str, folder: Path) -> tuple[dict[str, Any], str] | None:

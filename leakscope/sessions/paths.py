@@ -7,10 +7,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from leakscope.graph.facts import language
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Ref
 from leakscope.graph.names import NAMED
-from leakscope.graph.values import Value, Values, ValueSource
+from leakscope.graph.values import PlainFields, Value, Values, ValueSource
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.fields import follow, follow_index, follow_key, follow_kind, keys_of
 from leakscope.sessions.lineage import Lineage
@@ -19,6 +20,7 @@ from leakscope.sessions.steps import Index, Key, Name, Path, Step, Steps
 Bools = npt.NDArray[np.bool_]
 PLAIN = (Value.NONE, Value.BOOL, Value.INT, Value.FLOAT, Value.TEXT, Value.BYTES)
 """What is taken from a class if an instance has no such attribute; a property or a slot is no value."""
+_MASK_LENGTH = 13
 
 
 class Heap:
@@ -30,14 +32,18 @@ class Heap:
         self.edges = Edges(graph.first_ref, graph.target, graph.kind, list(Ref))
         self.lineage = Lineage(graph)
         self._defaults: dict[int, Int32s] = {}
+        self._plain = source if isinstance(source, PlainFields) else None
+        self._keys_are_names = language(graph.facts) == "javascript"
 
     @cached_property
     def name_number(self) -> dict[str, int]:
-        """Index into ``graph.names`` by text."""
-        return dict(zip(self.graph.names, range(len(self.graph.names)), strict=True))
+        """Index into ``graph.names`` by text; masks of keys, of which there may be millions, are not looked for."""
+        names = self.graph.names
+        return {name: number for number, name in enumerate(names) if name[:1] != "#" or len(name) != _MASK_LENGTH}
 
     def is_a(self, nodes: Int32s, class_name: str) -> Bools:
         """Whether each node's class is, or derives from, the one of that full name; false for node -1."""
+        nodes = self.objects(nodes)
         there = np.flatnonzero(nodes >= 0)
         result = np.zeros(len(nodes), dtype=np.bool_)
         of_class = self.lineage.below(class_name)
@@ -68,26 +74,41 @@ class Heap:
             found[there] = self.source.same_text(nodes[there], wanted)
         return found
 
+    def objects(self, nodes: Int32s) -> Int32s:
+        """By node: itself, -1 if it is a number in another object."""
+        if self._plain is None or nodes.max(initial=-1) < self.graph.objects:
+            return nodes
+        return np.where(nodes < self.graph.objects, nodes, np.int32(-1))
+
     def step(self, nodes: Int32s, step: Step) -> Int32s:
         """By node: where one step leads, -1 for nowhere."""
+        nodes = self.objects(nodes)
         if isinstance(step, Name):
             return self._attribute(nodes, step.text)
         if isinstance(step, Key):
-            return self._entry(nodes, step.text)
+            found = self._entry(nodes, step.text)
+            # In JavaScript o['a'] is o.a.
+            return np.where(found >= 0, found, self._attribute(nodes, step.text)) if self._keys_are_names else found
         if isinstance(step, Index):
             return follow_index(self.edges, self.graph.label, nodes, step.position)
         return self.referents(nodes)
 
     def referents(self, nodes: Int32s) -> Int32s:
         """What weak references refer to, -1 once it is gone."""
-        found = follow_kind(self.edges, self.graph.label, nodes, Ref.WEAK)
+        found = follow_kind(self.edges, self.graph.label, self.objects(nodes), Ref.WEAK)
         gone = self.values(found).kind == Value.NONE
         return np.where(gone, np.int32(-1), found)
 
     def _attribute(self, nodes: Int32s, name: str) -> Int32s:
-        number = self.name_number.get(name)
-        if number is None:
-            return np.full(len(nodes), -1, dtype=np.int32)
+        if name not in self.name_number:
+            return np.full(len(nodes), -1, np.int32) if self._plain is None else self._plain.plain_fields(nodes, name)
+        found = self._referred(nodes, self.name_number[name])
+        lacking = np.flatnonzero((found < 0) & (nodes >= 0))
+        if self._plain is not None and len(lacking):
+            found[lacking] = self._plain.plain_fields(nodes[lacking], name)
+        return found
+
+    def _referred(self, nodes: Int32s, number: int) -> Int32s:
         found = follow(self.edges, self.graph.label, nodes, number, NAMED)
         lacking = np.flatnonzero((found < 0) & (nodes >= 0))
         if len(lacking):
@@ -126,11 +147,26 @@ class Objects:
     def at(self, steps: Steps) -> Int32s:
         """By object: the node that ``steps`` lead to, -1 for nowhere."""
         if steps not in self._reached:
-            self._reached[steps] = self.heap.step(self.at(steps[:-1]), steps[-1])
+            before = self.at(steps[:-1])
+            found = before if before is self._nowhere else self.heap.step(before, steps[-1])
+            self._reached[steps] = found if (found >= 0).any() else self._nowhere
         return self._reached[steps]
 
     def values(self, path: Path) -> Values:
         """By object: what stands at the end of ``path``."""
+        nodes = self.at(path.steps)
+        if nodes is self._nowhere:
+            return self._nothing
         if path not in self._read:
-            self._read[path] = self.heap.worth(self.at(path.steps), path)
+            self._read[path] = self.heap.worth(nodes, path)
         return self._read[path]
+
+    @cached_property
+    def _nowhere(self) -> Int32s:
+        """Where most paths of most rules lead, once for all of them."""
+        return np.full(len(self), -1, dtype=np.int32)
+
+    @cached_property
+    def _nothing(self) -> Values:
+        """What is there."""
+        return Values(np.zeros(len(self), dtype=np.uint8), np.full(len(self), np.nan))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from leakscope.graph.facts import language
 from leakscope.graph.heap import HeapGraph, Int32s, Sessions
 from leakscope.graph.values import ValueSource
 from leakscope.sessions.clock import Clock
@@ -14,7 +15,7 @@ from leakscope.sessions.conditions import parse_condition
 from leakscope.sessions.evaluation import holds
 from leakscope.sessions.expected import mark_expected
 from leakscope.sessions.facts import NO_SESSIONS, Names, Reader
-from leakscope.sessions.load import RuleSet
+from leakscope.sessions.load import RuleSet, rules_for
 from leakscope.sessions.matching import Matcher
 from leakscope.sessions.paths import Heap, Objects
 from leakscope.sessions.pools import Lending
@@ -52,12 +53,13 @@ def read_sessions(
     reveal: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Sessions, list[RuleUse]]:
-    """All sessions of ``graph``, and what came of each rule, in the order of the rules. Garbage is included.
+    """All sessions of ``graph``, and what came of each rule for its runtime, in their order. Garbage is included.
 
     ``graph.names`` grows by the names that the table needs, and ``graph.facts`` gets ``expected`` where the
     process uses ``expect_gone`` (see ``mark_expected``), and ``pools`` where it has some (see ``Lending``);
     nothing else of ``graph`` changes. With ``reveal`` ids are kept as they are.
     """
+    ruleset = rules_for(ruleset, language(graph.facts))
     heap = Heap(graph, values)
     names = Names(heap, reveal)
     matcher = Matcher(heap, ruleset.rules)
@@ -123,6 +125,9 @@ def _counted(numbers: Int32s) -> list[tuple[int, int]]:
 
 def _joined(tables: list[Sessions]) -> Sessions:
     """One table, ascending by node; no node is in two."""
-    columns = {each.name: np.concatenate([getattr(table, each.name) for table in tables]) for each in fields(Sessions)}
+    full = [table for table in tables if len(table.node)] or tables[:1]
+    if len(full) == 1:
+        return full[0]
+    columns = {each.name: np.concatenate([getattr(table, each.name) for table in full]) for each in fields(Sessions)}
     order = np.argsort(columns["node"], kind="stable")
     return Sessions(**{name: column[order] for name, column in columns.items()})

@@ -24,12 +24,12 @@ class Remedy:
     link: str | None = None
 
 
-def remedy_for(kind: str, holder: str, class_: str) -> Remedy:
-    """What a known library says about ``holder``, else what helps against its ``kind``."""
+def remedy_for(kind: str, holder: str, class_: str, language: str = "") -> Remedy:
+    """What a known library says about ``holder``, else what helps against its ``kind`` in that ``language``."""
     for known in _document("remedies.toml").get("library", []):
         if fnmatchcase(holder, known["holder"]) and fnmatchcase(class_, known.get("class", "*")):
             return Remedy(known.get("kind", kind), known["remedy"], known.get("link"))
-    return Remedy(kind, kinds()[kind])
+    return Remedy(kind, {**kinds(), **_document("remedies.toml").get(language, {})}[kind])
 
 
 def kinds() -> dict[str, str]:

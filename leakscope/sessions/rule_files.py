@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from leakscope.sessions.conditions import parse_condition
 from leakscope.sessions.pools import parse_sum
 from leakscope.sessions.problems import RuleError, RuleProblem, nearest
-from leakscope.sessions.rules import CATEGORIES, CLOCKS, UNITS, ZONES, Field, Lends, Rule
+from leakscope.sessions.rules import CATEGORIES, CLOCKS, RUNTIMES, UNITS, ZONES, Field, Lends, Rule
 from leakscope.sessions.steps import parse_path
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ KEYS: dict[str, str] = {
     "ttl": "ttl", "ttl_from": "ttl_from", "state": "state", "states": "states", "closed": "closed",
     "closing": "closing", "healthy": "healthy", "heartbeat": "heartbeat", "heartbeat_timeout": "heartbeat_timeout",
     "registry": "registry", "part_of": "part_of", "lends": "lends", "lent_by": "lent_by",
-    "remedy": "remedy", "link": "link",
+    "remedy": "remedy", "link": "link", "runtime": "runtime",
 }  # fmt: skip
 """What may stand in a ``[[session]]`` table, and which field of ``Rule`` it is."""
 ENABLED = "enabled"
@@ -33,7 +33,7 @@ LENDS = ("taken", "idle", "limit")
 FIELD_KEYS = {"clock": CLOCKS, "unit": UNITS, "zone": ZONES}
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.:-]{0,63}", re.ASCII)
-_GLOB = re.compile(r"(?:[\w.<>*?-]|\[!?[^\[\]]+\])+")
+_GLOB = re.compile(r"(?:[\w.<>*?$-]|\[!?[^\[\]]+\])+")
 _REGISTRY = re.compile(r"([\w.]+):(.+)")
 
 
@@ -246,7 +246,7 @@ def _one_of(choices: Iterable[str]) -> Callable[[Any], str]:
 READERS: dict[str, Callable[[Any], Any]] = {
     "name": _name, "title": _text, "keys": _keys, "category": _one_of(CATEGORIES), "states": _states,
     "ttl_from": _one_of(("created", "used")), "heartbeat_timeout": _seconds, "registry": _registry,
-    "lends": _lends, "lent_by": _lent_by, "remedy": _text, "link": _link,
+    "runtime": _one_of(RUNTIMES), "lends": _lends, "lent_by": _lent_by, "remedy": _text, "link": _link,
 }  # fmt: skip
 
 

@@ -10,6 +10,8 @@ CATEGORIES = ("session", "connection", "request", "task", "resource")
 CLOCKS = ("auto", "epoch", "monotonic", "loop", "perf")
 UNITS = ("auto", "s", "ms", "us", "ns")
 ZONES = ("auto", "utc", "local")
+RUNTIMES = ("any", "python", "jvm", "v8")
+"""Whose heaps a rule is asked about."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Rule:
     """Globs of classes that are no such sessions although a base is; their subclasses neither."""
     keys: tuple[str, ...] = ()
     """Instead of ``classes``: dicts that have all these keys."""
+    runtime: str = "any"
+    """One of ``RUNTIMES``: other heaps may have classes of the same name."""
     category: str = "session"
     when: str = ""
     """Only objects for which this holds are sessions at all; "" all."""

@@ -14,6 +14,7 @@ from leakscope.errors import AttachError
 from leakscope.findings.model import Check
 from leakscope.target.memory import available_bytes
 from leakscope.target.proc import pid_inside, read_stat, read_status
+from leakscope.target.processes import why_not
 from leakscope.target.runtimes import identify
 
 _CAP_SYS_PTRACE = 1 << 19
@@ -106,10 +107,12 @@ def _process_checks(pid: int) -> Iterator[Check]:
         yield Check("process", "failed", f"process {pid} has ended meanwhile", "leakscope ps")
         return
     what = " ".join(filter(None, (identity.runtime, identity.version)))
-    if identity.reason is None:
-        yield Check("process", "ok", f"{what}: supported")
+    reason = why_not(identity)
+    if reason is None:
+        way = "supported" if identity.runtime == "cpython" else "it writes a dump itself when leakscope asks it"
+        yield Check("process", "ok", f"{what}: {way}")
     else:
-        yield Check("process", "failed", f"{what}: {identity.reason}", "leakscope ps shows what can be attached to.")
+        yield Check("process", "failed", f"{what}: {reason}", "leakscope ps shows what can be attached to.")
     yield _own_process(pid)
     yield _tracer(status)
     yield _state(status)

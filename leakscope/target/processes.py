@@ -7,19 +7,22 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
 from leakscope.errors import AttachError, NoRightsError
 from leakscope.findings.model import ProcessRow
+from leakscope.target import jvm, node
 from leakscope.target.proc import gone, pid_inside, read_stat
-from leakscope.target.runtimes import Cache, identify
+from leakscope.target.runtimes import Cache, Identity, identify
 
 T = TypeVar("T")
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?d?$")
 _RUNTIME_NAMES = {"java": "jvm", "node": "node", "nodejs": "node"}
 NO_RIGHTS = "no rights: try sudo"
+_OTHERS = {"jvm": jvm.why_not, "node": node.why_not}
+"""Runtimes that are not read from outside, but write dumps of themselves."""
 _LONG_OPTION_WITH_VALUE = "--check-hash-based-pycs"
 
 
@@ -68,9 +71,15 @@ def _row(pid: int, cache: Cache) -> ProcessRow | None:
         except AttachError:
             return None  # a zombie, a thread of the kernel, or gone
         command = short_name(identity.executable, _quietly(process.cmdline) or [])
-        return _describe(process, identity.runtime, identity.version, identity.reason, command)
+        return _describe(process, identity.runtime, identity.version, why_not(identity), command)
     except psutil.Error:
         return None
+
+
+def why_not(identity: Identity) -> str | None:
+    """Why its heap cannot be had, by whatever way there is."""
+    ask = _OTHERS.get(identity.runtime)
+    return identity.reason if ask is None else ask(identity)
 
 
 def _describe(
@@ -94,9 +103,9 @@ def _describe(
     )
 
 
-def _connections(process: psutil.Process) -> Callable[[], Sequence[object]]:
+def _connections(process: psutil.Process) -> Callable[[], Sequence[Any]]:
     """``net_connections`` was called ``connections`` before psutil 6."""
-    ask: Callable[[], Sequence[object]] = getattr(process, "net_connections", None) or process.connections
+    ask: Callable[[], Sequence[Any]] = getattr(process, "net_connections", None) or process.connections
     return ask
 
 
@@ -132,3 +141,16 @@ def short_name(executable: str, arguments: list[str]) -> str:
         elif not argument.startswith("-"):
             return PurePath(argument).name or name
     return name
+
+
+def where_profiles_are(pid: int) -> str:
+    """The next thing to try with a Go program: the addresses at which it listens, since one may offer profiles."""
+    try:
+        listening = [one.laddr for one in _connections(psutil.Process(pid))() if one.status == psutil.CONN_LISTEN]
+    except (psutil.Error, OSError):
+        listening = []
+    hosts = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+    places = sorted({f"{hosts.get(place.ip, place.ip)}:{place.port}" for place in listening}) or ["HOST:PORT"]
+    return f"leakscope snapshot http://{places[0]}/debug/pprof/heap, if the program imports net/http/pprof" + (
+        f"; it also listens at {', '.join(places[1:4])}" if places[1:] else ""
+    )

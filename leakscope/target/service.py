@@ -19,6 +19,7 @@ from typing import IO
 import psutil
 
 from leakscope.errors import AttachError, UsageError
+from leakscope.target.processes import why_not
 from leakscope.target.runtimes import Cache, identify
 
 STOP_LIMIT_S = 10.0
@@ -53,7 +54,7 @@ class Service:
     def wait_ready(self, limit_s: float) -> None:
         """Until its output matches the regular expression ``ready``, or the URL ``ready`` answers.
 
-        Without either: until a Python that can be read runs. AttachError if that does not happen in time.
+        Without either: until a process that can be read runs. AttachError if that does not happen in time.
         """
         end = time.monotonic() + limit_s
         while not self._is_ready():
@@ -65,22 +66,28 @@ class Service:
                 )
             time.sleep(_POLL_S)
 
-    def pythons(self) -> list[int]:
-        """PIDs of its processes that leakscope can read, ascending; AttachError if there are none."""
+    def readable(self) -> list[int]:
+        """PIDs of its processes whose heap can be had, ascending; AttachError if there are none.
+
+        Its Pythons; where it has none, its JVMs and Nodes, which write dumps of themselves.
+        """
         cache: Cache = {}
-        found, reasons = [], []
+        pythons, others, reasons = [], [], []
         for process in self._tree():
             with contextlib.suppress(AttachError):
                 identity = identify(process.pid, cache)
                 if identity.reason is None:
-                    found.append(process.pid)
+                    pythons.append(process.pid)
                 elif identity.runtime == "cpython":
                     reasons.append(identity.reason)
+                elif why_not(identity) is None:
+                    others.append(process.pid)
+        found = pythons or others
         if not found:
             self.require_running("and cannot be measured")
             why = f": {reasons[0]}" if reasons else ""
             raise AttachError(
-                f"no process of the service is a Python that leakscope can read{why}",
+                f"no process of the service is one that leakscope can read{why}",
                 "leakscope ps shows what can be read. Is --run the command that starts the service?",
             )
         return sorted(found)
@@ -136,7 +143,7 @@ class Service:
     def _is_ready(self) -> bool:
         if self._ready is None:
             with contextlib.suppress(AttachError):
-                return bool(self.pythons())
+                return bool(self.readable())
             return False
         return self._seen if self._expected else _answers(self._ready)
 

@@ -10,14 +10,19 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-SHARES: dict[str, float] = {"image": 12, "snapshot": 14, "graph": 44, "rules": 20, "core": 10, "torn": 0.2}
-"""How many of a hundred inputs are of each kind."""
+SHARES: dict[str, float] = {
+    "image": 12, "snapshot": 14, "graph": 44, "rules": 20, "core": 10, "hprof": 10, "v8": 10, "pprof": 10, "torn": 0.2,
+}  # fmt: skip
+"""How many inputs are of each kind, to the others."""
 HOMES = {
     "image": "images:Images",
     "snapshot": "snapshots:Snapshots",
     "graph": "snapshots:Graphs",
     "rules": "rules:Rules",
     "core": "cores:Cores",
+    "hprof": "dumps:Hprof",
+    "v8": "dumps:V8",
+    "pprof": "dumps:Pprof",
     "torn": "torn:Torn",
     "trap": "traps:Traps",
 }

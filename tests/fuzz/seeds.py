@@ -106,14 +106,14 @@ def _module(about: dict[str, Any]) -> LoadedModule:
 
 
 def guarded(content: Bytes) -> Bytes:
-    """A copy that ends where the process may not read, and begins behind such a page."""
-    size = len(content)
+    """A copy that ends where the process may not read, and begins behind such a page; whole pages right behind."""
+    size = -(-len(content) // PAGE_BYTES) * PAGE_BYTES
     room = mmap.mmap(-1, size + 2 * PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     whole = np.frombuffer(room, np.uint8)
     for at in (0, size + PAGE_BYTES):
         if _LIBC.mprotect(ctypes.c_void_p(whole.ctypes.data + at), ctypes.c_size_t(PAGE_BYTES), 0):
             raise OSError(ctypes.get_errno(), "mprotect")
-    inner = whole[PAGE_BYTES : PAGE_BYTES + size]
+    inner = whole[PAGE_BYTES + size - len(content) : PAGE_BYTES + size]
     inner[:] = content
     return inner
 

@@ -23,6 +23,7 @@ def problems(table: Any) -> list[str]:
 def test_every_key_is_read() -> None:
     table = {
         "name": "all", "title": "All of it", "class": ["app.A", "app.*B"], "except": "app.C", "category": "connection",
+        "runtime": "jvm",
         "when": "not missing(id)", "id": ["a['b'].c[0]()", "self.d"], "used": {"path": "u", "zone": "local"},
         "created": ["c", {"path": "_s@number", "clock": "monotonic", "unit": "ms"}], "expires": "e", "ttl": ["t", 1800],
         "ttl_from": "used", "state": "s", "states": {"1": "open"}, "closed": "_closed", "closing": "x is None",
@@ -36,7 +37,7 @@ def test_every_key_is_read() -> None:
     assert read.rules == (
         Rule(
             name="all", title="All of it", source="file.toml", classes=("app.A", "app.*B"), not_classes=("app.C",),
-            category="connection", when="not missing(id)", id=(Field("a['b'].c[0]()"), Field("self.d")),
+            category="connection", runtime="jvm", when="not missing(id)", id=(Field("a['b'].c[0]()"), Field("self.d")),
             created=(Field("c"), Field("_s@number", clock="monotonic", unit="ms")), used=(Field("u", zone="local"),),
             expires=(Field("e"),), ttl=(Field("t"), Field(None, constant=1800.0)), ttl_from="used",
             state=(Field("s"),), states=(("1", "open"),), closed="_closed", closing="x is None", healthy="y",

@@ -26,7 +26,7 @@ def alive(pids: list[int]) -> list[int]:
 
 def test_ready_by_its_output_and_gone_afterwards() -> None:
     with started(SLEEP, "list[e]ning", 20) as service:
-        pids = service.pythons()
+        pids = service.readable()
         assert len(pids) == 1
         assert alive(pids) == pids
     assert alive(pids) == []
@@ -34,7 +34,7 @@ def test_ready_by_its_output_and_gone_afterwards() -> None:
 
 def test_ready_as_soon_as_a_python_runs() -> None:
     with started(f"{PYTHON} -c 'import time; time.sleep(60)'", None, 20) as service:
-        assert len(service.pythons()) == 1
+        assert len(service.readable()) == 1
 
 
 @pytest.fixture
@@ -86,15 +86,15 @@ def test_a_service_that_ends_says_why() -> None:
 def test_a_service_without_python() -> None:
     with (
         started("echo listening; exec sleep 60", "listening", 20) as service,
-        pytest.raises(AttachError, match="no process of the service is a Python"),
+        pytest.raises(AttachError, match="no process of the service is one that leakscope can read"),
     ):
-        service.pythons()
+        service.readable()
 
 
 def test_all_workers_are_found_and_stopped(tmp_path: Path) -> None:
     program = Path(__file__).parents[2] / "fixtures" / "targets" / "small_service.py"
     with started(f"{PYTHON} {program} {tmp_path / 'port'} workers", "listening", 20) as service:
-        pids = service.pythons()
+        pids = service.readable()
         assert len(pids) == 3
     assert alive(pids) == []
 
@@ -103,7 +103,7 @@ def test_one_that_ignores_the_request_to_end_is_killed(monkeypatch: pytest.Monke
     monkeypatch.setattr(room, "STOP_LIMIT_S", 0.3)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     with started(f'{PYTHON} -c "{deaf}"', "up", 20) as service:
-        pids = service.pythons()
+        pids = service.readable()
     assert alive(pids) == []
 
 
@@ -114,7 +114,7 @@ def test_a_daemon_that_left_the_session_is_stopped_too(tmp_path: Path) -> None:
         "print('up', flush=True); time.sleep(60)"
     )
     with started(f'{PYTHON} -c "{daemon}" & wait', "up", 20) as service:
-        pids = service.pythons()
+        pids = service.readable()
         assert pids == [int(written.read_text())]
     assert alive(pids) == []
 
@@ -122,7 +122,7 @@ def test_a_daemon_that_left_the_session_is_stopped_too(tmp_path: Path) -> None:
 def test_it_is_stopped_when_the_block_fails() -> None:
     pids: list[int] = []
     with pytest.raises(RuntimeError), started(SLEEP, "listening", 20) as service:
-        pids += service.pythons()
+        pids += service.readable()
         raise RuntimeError
     assert alive(pids) == []
 

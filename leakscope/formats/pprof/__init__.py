@@ -1,0 +1,1 @@
+"""Go profiles: ``profile.proto`` of https://github.com/google/pprof, read without generated code."""
