@@ -42,6 +42,7 @@ ONLY_IN: dict[str, set[str]] = {
     "pyarrow": {"formats"},
     "elftools": {"target"},
     "psutil": {"target"},
+    "websockets": {"target"},
     "cython": {"kernels"},
     "tomli": {"sessions"},
     "numpy": {"target", "cpython", "graph", "formats", "sessions", "analysis", "kernels", "inprocess"},

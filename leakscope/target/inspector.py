@@ -10,14 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from leakscope.errors import DumpError, InputError
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from leakscope.errors import AttachError, DumpError, InputError
 from leakscope.target.dump_folder import free_bytes, readable
-from leakscope.target.web import fetched, parts_of
-from leakscope.target.websocket import WebSocket, connected
+from leakscope.target.web import TIMEOUT_S, fetched, parts_of
 
 LIMIT_S = 600.0
 """Without a byte: the whole heap is looked at before the first is sent."""
+MOST_BYTES = 1 << 28
+"""Of one message: an inspector sends a heap in pieces of some hundred kilobytes."""
 _REQUEST = 1
+_CLOSE_S = 1.0
 _LIST_BYTES = 1 << 20
 _LEAVE_FREE = 64 << 20
 _CHECK_BYTES = 16 << 20
@@ -31,7 +36,7 @@ def dumped(url: str) -> Iterator[Path]:
     AttachError if that is no inspector, InputError if there is no room.
     """
     with tempfile.TemporaryFile(prefix="leakscope-") as file:
-        with connected(_socket_url(url), LIMIT_S) as inspector:
+        with _connected(_socket_url(url)) as inspector:
             _ask(inspector, file)
         file.flush()
         yield readable(file.fileno())
@@ -55,13 +60,42 @@ def _socket_url(url: str) -> str:
     return urllib.parse.urlunsplit(("wss" if parts.scheme == "https" else "ws", parts.netloc, path, "", ""))
 
 
-def _ask(inspector: WebSocket, file: BinaryIO) -> None:
+@contextlib.contextmanager
+def _connected(url: str) -> Iterator[ClientConnection]:
+    """Without pings: while Node looks at its heap it answers none."""
+    where = urllib.parse.urlsplit(url).netloc
+    try:
+        with connect(
+            url, compression=None, proxy=None, open_timeout=TIMEOUT_S, ping_interval=None, close_timeout=_CLOSE_S,
+            max_size=MOST_BYTES,
+        ) as inspector:  # fmt: skip
+            yield inspector
+    except ConnectionClosed as error:
+        raise AttachError(f"The inspector at {where} broke off: {error}", "Does the Node still run?") from error
+    except WebSocketException as error:
+        raise AttachError(
+            f"{where} is something else than an inspector: {error}", "A Node's inspector lists itself at /json/list."
+        ) from error
+    except OSError as error:
+        raise AttachError(
+            f"{where} does not answer: {error.strerror or error}", "Was Node started with --inspect, on this port?"
+        ) from error
+
+
+def _messages(inspector: ClientConnection) -> Iterator[bytes]:
+    """Until the other side ends."""
+    with contextlib.suppress(ConnectionClosedOK):
+        while True:
+            yield inspector.recv(LIMIT_S, decode=False)
+
+
+def _ask(inspector: ClientConnection, file: BinaryIO) -> None:
     """Writes the pieces of the snapshot into ``file``."""
     inspector.send(
         json.dumps({"id": _REQUEST, "method": "HeapProfiler.takeHeapSnapshot", "params": {"reportProgress": False}})
     )
     written = checked = 0
-    for message in inspector.messages():
+    for message in _messages(inspector):
         piece = _piece(message)
         if piece is None:
             return

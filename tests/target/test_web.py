@@ -56,7 +56,8 @@ def socketed(*frames: bytes, listens: bool = False) -> Talk:
         accepted = base64.b64encode(
             hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
         ).decode()
-        connection.sendall(f"HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: {accepted}\r\n\r\n".encode())
+        upgrade = "Upgrade: websocket\r\nConnection: Upgrade"
+        connection.sendall(f"HTTP/1.1 101 Yes\r\n{upgrade}\r\nSec-WebSocket-Accept: {accepted}\r\n\r\n".encode())
         connection.recv(1 << 16)
         for frame in frames:
             connection.sendall(frame)
@@ -107,10 +108,10 @@ def test_a_snapshot_comes_in_pieces_however_they_are_framed() -> None:
         (socketed(frame(b"[1]")), "what no Node sends"),
         (socketed(frame({"method": "HeapProfiler.addHeapSnapshotChunk"})), "what no Node sends"),
         (socketed(frame({"id": 1, "error": {"message": "no"}})), "takes no heap snapshot: no"),
-        (socketed(frame(b"x", claimed=1 << 62)), "a frame longer than any inspector's"),
-        (socketed(frame(b"x", first=0xC1)), "a frame that no server sends"),
-        (says(b"HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: mine\r\n\r\n"), "something else than a websocket"),
-        (says(b"x" * (1 << 20)), "something else than a websocket"),
+        (socketed(frame(b"x", claimed=1 << 62)), "broke off: .*too big"),
+        (socketed(frame(b"x", first=0xC1)), "broke off: .*protocol error"),
+        (says(b"HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: mine\r\n\r\n"), "something else than an inspector"),
+        (says(b"x" * (1 << 20)), "something else than an inspector"),
     ],
 )
 def test_an_inspector_that_lies(talk: Talk, message: str) -> None:
@@ -119,11 +120,9 @@ def test_an_inspector_that_lies(talk: Talk, message: str) -> None:
 
 
 def test_a_message_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    from leakscope.target import websocket
-
-    monkeypatch.setattr(websocket, "MOST_BYTES", 1000)
+    monkeypatch.setattr(inspector, "MOST_BYTES", 1000)
     pieces = [frame(b"x" * 600, first=0x01), frame(b"x" * 600, first=0x00)]
-    with server(listed(), socketed(*pieces)) as address, pytest.raises(AttachError, match="a message longer"):
+    with server(listed(), socketed(*pieces)) as address, pytest.raises(AttachError, match="too big"):
         taken(address)
 
 
