@@ -110,9 +110,11 @@ class Service:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGTERM)
         _, alive = psutil.wait_procs(everybody, timeout=STOP_LIMIT_S)
-        for process in {*alive, *self._tree()}:
+        left = {*alive, *self._tree()}
+        for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        psutil.wait_procs(left, timeout=STOP_LIMIT_S)
         self._process.wait()
         self._reader.join(1.0)
         if not self._reader.is_alive() and self._process.stdout is not None:

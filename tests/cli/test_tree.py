@@ -114,7 +114,7 @@ def test_all_workers_of_a_server_are_taken(server: str, tmp_path: Path) -> None:
     if server != "gunicorn":
         return
     # What is asked of the files knows that they are of different processes.
-    paths = [members[worker]["snapshot"]["path"] for worker in workers]
+    paths = [one["snapshot"]["path"] for one in told["processes"] if one["pid"] in workers]
     assert document("diff", *paths)["same_process"] is False
     assert "different processes" in leakscope("suspects", *paths).stdout
 
