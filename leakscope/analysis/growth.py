@@ -24,7 +24,7 @@ from leakscope.analysis.containers import (
 from leakscope.analysis.identity import Series
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.naming import Bools, Rank, class_ranks, healthy_mask
-from leakscope.analysis.ownership import Owned, Ways, births, owned_objects
+from leakscope.analysis.ownership import Owned, Ways, births, hang_by_chance, owned_objects
 from leakscope.analysis.sessions import session_nodes
 from leakscope.graph.facts import ids_for_life
 from leakscope.graph.heap import Int32s, Int64s
@@ -36,6 +36,8 @@ LEAST_OF_TWO = 50
 """New objects that make growth between only two snapshots worth a word."""
 KEPT = 0.9
 """Of what was born in a step at least this share is there at the end."""
+_PUT_THERE = 0.9
+"""Of a group's objects; fewer are no reason to leave the others out."""
 _SLOWEST = 0.3
 """A leak's smallest step is at least this share of its largest."""
 _LATE = 0.5
@@ -128,7 +130,7 @@ def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
     owned = owned_objects(index, ways, series.born)
     least = least if series.steps > 1 else max(least, LEAST_OF_TWO)
     found, settled = [], np.zeros(series.last.objects, dtype=np.bool_)
-    for growth, kinds in _named_groups(series, ways, owned, least):
+    for growth, kinds in _named_groups(series, index, ways, owned, least):
         if not _may_leak(series, growth):
             continue
         containers, elements = _containers(series, ways, growth)
@@ -141,7 +143,9 @@ def find_growth(series: Series, index: HeapIndex, ways: Ways, least: int) -> lis
     return [each for each in found if each.contents is None or not np.all(settled[each.contents.containers])]
 
 
-def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[tuple[Growth, tuple[int, ...]]]:
+def _named_groups(
+    series: Series, index: HeapIndex, ways: Ways, owned: Owned, least: int
+) -> list[tuple[Growth, tuple[int, ...]]]:
     """For each group with a class that grows in every step: the class that names it best."""
     graph, steps = series.last, series.steps
     step = series.born[owned.node].astype(np.int64) - 1
@@ -164,6 +168,7 @@ def _named_groups(series: Series, ways: Ways, owned: Owned, least: int) -> list[
     group_start = np.searchsorted(owned.group[by_group], np.arange(owned.groups + 1))
     for row in best[grows[best]].tolist():
         entries = _outermost(owned, kept[by_pair[pair_start[row] : pair_start[row + 1]]], int(rank[row]))
+        entries = _put_there(index, ways, owned, entries)
         group = int(number[row])
         name = series.class_names[int(keys[row] % len(series.class_names))]
         mine = by_group[group_start[group] : group_start[group + 1]]
@@ -188,6 +193,13 @@ def _outermost(owned: Owned, entries: Int64s, rank: int) -> Int64s:
     """Of parts, dicts in dicts say, only those that are put into the container; of all else every one."""
     heads = entries[owned.head[entries] == owned.node[entries]]
     return heads if rank == Rank.PART and len(heads) else entries
+
+
+def _put_there(index: HeapIndex, ways: Ways, owned: Owned, entries: Int64s) -> Int64s:
+    """Without the few that merely hang behind others; where many do, as in a list whose ends are held, they count."""
+    order = np.argsort(owned.node[entries])
+    kept = entries[order][~hang_by_chance(index, ways, owned.node[entries][order])]
+    return kept if len(kept) >= _PUT_THERE * len(entries) else entries
 
 
 def _every_step(number: Int32s | Int64s, step: Int64s, numbers: int, steps: int, least: int) -> Bools:

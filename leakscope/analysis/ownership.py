@@ -17,11 +17,14 @@ from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.paths import UInt64s, find_paths, preferred_ways
 from leakscope.graph.heap import Int8s, Int32s, Int64s
 from leakscope.graph.kinds import Node
+from leakscope.graph.navigation import rows_of
 
 Bools = npt.NDArray[np.bool_]
 
 _DEEPEST_PART = 8
 """Parts within parts that are followed."""
+_FARTHEST = 64
+"""Steps up a way that are followed."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,23 @@ def owned_objects(index: HeapIndex, ways: Ways, born: Int8s) -> Owned:
     heads, which = np.unique(head_of[node], return_inverse=True)
     group_of_head, groups = _groups(index, heads.astype(np.int32))
     return Owned(node, group_of_head[which], groups, head_of[node])
+
+
+def hang_by_chance(index: HeapIndex, ways: Ways, nodes: Int32s) -> Bools:
+    """Which of ``nodes`` (ascending) are reached through another of them that does not keep them alive.
+
+    So is a request in work that shares a pooled parser, or an event's handler, with one that is leaked.
+    """
+    above = ways.parent[nodes]
+    for _ in range(_FARTHEST):
+        climbing = (above >= 0) & (rows_of(nodes, above) < 0)
+        if not climbing.any():
+            break
+        above[climbing] = ways.parent[above[climbing]]
+    behind = rows_of(nodes, above) >= 0
+    into = index.enter[nodes[behind]] - index.enter[above[behind]]
+    behind[behind] = (into < 0) | (into >= index.size[above[behind]])
+    return behind
 
 
 def _tops(parent: Int32s, nodes: Int32s, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Int32s:

@@ -13,7 +13,7 @@ from leakscope.analysis.identity import Series, same_process
 from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.ownership import find_ways
 from leakscope.graph.heap import Bounds, HeapGraph
-from leakscope.graph.kinds import Node, Ref
+from leakscope.graph.kinds import Node, Ref, Root
 from tests.analysis.growing import series
 from tests.heaps import Heap, Thing
 
@@ -63,6 +63,25 @@ def test_what_a_list_of_a_module_keeps_grows() -> None:
         (40, 40),
         (40, 40),
     )
+
+
+@pytest.mark.parametrize(("elsewhere", "per_step"), [(True, (40, 40, 40)), (False, (40, 40, 41))])
+def test_one_at_work_that_a_leaked_one_leads_to_is_not_counted(elsewhere: bool, per_step: tuple[int, ...]) -> None:
+    def fill(heap: Heap, number: int) -> None:
+        for name in (*CLASSES, "pool.Parser"):
+            heap.cls(name)
+        held = heap.list()
+        heap.module("app", HELD=held)
+        for each in range(40 * number):
+            held.hold(Ref.INDEX, heap.object("app.Session"), each)
+        if number == 3:
+            at_work = heap.object("app.Session")
+            held.refs[-1][1].hold(Ref.INTERNAL, heap.object("pool.Parser", incoming=at_work), "parser")
+            if elsewhere:
+                heap.root(Root.C_STACK, at_work, "python3")
+
+    (found,) = growth(series(fill, 4))
+    assert found.per_step == per_step
 
 
 @pytest.mark.parametrize(
