@@ -19,6 +19,7 @@ cdef class Memory:
     cdef long long pool_block(self, unsigned long long address) noexcept nogil
     cdef bint begins_block(self, unsigned long long address, long long size) noexcept nogil
     cdef long long glibc_chunk(self, unsigned long long address) noexcept nogil
+    cdef long long mapped_chunk(self, unsigned long long address) noexcept nogil
 
 
 cdef class Objects:

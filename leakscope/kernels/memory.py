@@ -151,15 +151,25 @@ class Memory:
     @cython.exceptval(check=False)
     def glibc_chunk(self, address: cython.ulonglong) -> cython.longlong:
         """Usable size of the glibc chunk that begins here, -1 if none does (malloc.c: size and flags before it)."""
-        head: cython.ulonglong = self.word(address - 8)
-        size: cython.ulonglong = head & ~cython.cast(cython.ulonglong, 7)
+        size: cython.ulonglong = self.word(address - 8) & ~cython.cast(cython.ulonglong, 7)
         if size < 32 or size & 15 or size > cython.cast(cython.ulonglong, BLOCK_LIMIT):
             return -1
-        if head & 2 and (address & 4095) == 16 and not size & 4095:  # a mapping of its own
+        if self.mapped_chunk(address) > 0:
             return cython.cast(cython.longlong, size) - 16
         if not self.word(address - 8 + size) & 1:  # the next chunk says this one is free
             return -1
         return cython.cast(cython.longlong, size) - 8
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def mapped_chunk(self, address: cython.ulonglong) -> cython.longlong:
+        """Usable size of the glibc chunk that begins here and is a mapping of its own, -1 if none does."""
+        head: cython.ulonglong = self.word(address - 8)
+        size: cython.ulonglong = head & ~cython.cast(cython.ulonglong, 7)
+        if (address & 4095) != 16 or head & 7 != 2 or size & 4095 or size == 0 or size >> 47:
+            return -1
+        return cython.cast(cython.longlong, size) - 16
 
     def gather(self, addresses):
         """The aligned 64-bit words (uint64) at an array of addresses, 0 where one cannot be read."""

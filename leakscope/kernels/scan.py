@@ -232,7 +232,7 @@ def fits_block(
         return True
     if not has_chunks:
         return not on_stack and memory.word(address - 16) == 0
-    return (start & 4095) == 16 or memory.glibc_chunk(start) >= head + least
+    return memory.mapped_chunk(start) >= head + least or memory.glibc_chunk(start) >= head + least
 
 
 @cython.cfunc
