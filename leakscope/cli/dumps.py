@@ -52,7 +52,7 @@ def facts_of(source: str) -> dict[str, Any]:
     """What a snapshot or dump says of its capture, read without the rest where that can be. InputError if damaged."""
     from leakscope.formats.dumps import dump_facts, load_dump, recognised
     from leakscope.formats.leakscope_file import load_meta
-    from leakscope.target.web import is_url
+    from leakscope.target.urls import is_url
 
     if is_url(source):
         raise UsageError("a URL is no snapshot", f"Take one first: leakscope snapshot {source}")

@@ -85,7 +85,7 @@ def process_sessions(pid: int, ruleset: RuleSet, reveal: bool = False) -> Answer
 def inspector_sessions(url: str, ruleset: RuleSet, reveal: bool = False) -> Answer:
     """As ``process_sessions`` for the Node whose inspector is at ``url``. UsageError for a profile's URL."""
     from leakscope.target import inspector
-    from leakscope.target.web import names_profile
+    from leakscope.target.urls import names_profile
 
     if names_profile(url):
         raise UsageError(

@@ -59,7 +59,8 @@ def save_profile(url: str, path: Path) -> Snapshot:
     from leakscope.findings.model import Snapshot
     from leakscope.formats.atomic import replacing
     from leakscope.formats.pprof.load import profile_of
-    from leakscope.target.web import fetched, profile_url
+    from leakscope.target.urls import profile_url
+    from leakscope.target.web import fetched
 
     began = time.monotonic()
     content = fetched(profile_url(url))

@@ -79,7 +79,7 @@ def snapshot(
     from leakscope.cli.profiles import save_profile
     from leakscope.cli.source import CoreFiles, open_graph, refuse_core_files
     from leakscope.render import documents, profile_text, text
-    from leakscope.target.web import names_profile
+    from leakscope.target.urls import names_profile
 
     _require_target(source)
     if tree:
@@ -162,7 +162,7 @@ def _require_target(source: str) -> None:
     """UsageError or InputError for what is neither a process nor a core nor a dump."""
     from leakscope.cli.profiles import refuse_profile
     from leakscope.cli.source import Kind, is_pid, kind_of
-    from leakscope.target.web import is_url, parts_of
+    from leakscope.target.urls import is_url, parts_of
 
     if is_pid(source):
         if not int(source):
@@ -181,7 +181,7 @@ def _require_target(source: str) -> None:
 
 def default_path(source: str, moment: datetime | None = None) -> Path:
     """In the current folder, with the time in UTC so that names sort; now if no ``moment`` is given."""
-    from leakscope.target.web import is_url, names_profile, parts_of
+    from leakscope.target.urls import is_url, names_profile, parts_of
 
     moment = moment or datetime.now(timezone.utc)
     name = parts_of(source).netloc.rpartition("@")[2].replace(":", "-") if is_url(source) else Path(source).name

@@ -88,7 +88,7 @@ def kind_of(source: str) -> Kind:
     """InputError, by name, for a kind that is known and cannot be read."""
     from leakscope.cli.dumps import is_dump
     from leakscope.cli.profiles import is_profile
-    from leakscope.target.web import is_url
+    from leakscope.target.urls import is_url
 
     if is_pid(source):
         return Kind.PID
@@ -102,7 +102,7 @@ def kind_of(source: str) -> Kind:
 
 def is_core(source: str) -> bool:
     """Whether SOURCE is an ELF file, as cores are; InputError if it is a compressed one."""
-    from leakscope.target.core_file import is_core
+    from leakscope.target.core_magic import is_core
 
     return is_core(Path(source))
 

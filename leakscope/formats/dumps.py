@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 
 from leakscope.errors import InputError
 from leakscope.formats.container import as_input_error, regular
-from leakscope.formats.v8.load import is_v8, load_v8
 from leakscope.graph.heap import HeapGraph
 from leakscope.graph.values import ValueSource
 
@@ -59,7 +58,12 @@ def recognised(path: Path) -> str | None:
             raise InputError(f"{path} {message}", help)
     if plain.startswith(_HPROF):
         return HPROF_GZIP if plain is not beginning else HPROF
-    return V8 if is_v8(beginning) else None
+    return V8 if _is_v8(beginning) else None
+
+
+def _is_v8(beginning: bytes) -> bool:
+    text = beginning.lstrip(b" \r\n\t")
+    return text.startswith(b"{") and b'"snapshot"' in text[:200] and b'"node_fields"' in text
 
 
 def load_dump(
@@ -67,6 +71,8 @@ def load_dump(
 ) -> tuple[HeapGraph, ValueSource]:
     """The heap in ``path``, a dump of ``kind``, and what its objects are worth. InputError if it is damaged."""
     if kind == V8:
+        from leakscope.formats.v8.load import load_v8
+
         return load_v8(path, progress)
     from leakscope.formats.hprof.load import load
 

@@ -7,7 +7,6 @@ nothing is read that nobody asks for: a core may be larger than memory, and come
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import weakref
 from bisect import bisect_right
@@ -29,13 +28,6 @@ DAMAGED_HELP = "Take it again with gcore PID, or copy it again."
 EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
 """Bits of ``flags`` of a segment."""
 
-_COMPRESSED = {
-    b"\x1f\x8b": ("gzip", "gzip -d"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -d"),
-    b"\x04\x22\x4d\x18": ("lz4", "lz4 -d"),
-    b"\xfd7zXZ": ("xz", "xz -d"),
-    b"BZh": ("bzip2", "bzip2 -d"),
-}
 _MACHINES = {3: "32-bit x86", 21: "ppc64", 22: "s390x", 40: "32-bit ARM", 183: "aarch64", 243: "RISC-V"}
 _LATEST_S = 1e11
 """A file's time may be any number; dates of Python end with the year 9999."""
@@ -53,22 +45,6 @@ _PROGRAM_HEADER = np.dtype(
 )
 Segments = npt.NDArray[np.void]
 """Rows of program headers: ``start`` and ``bytes`` in memory, of which ``file_bytes`` are at ``offset`` of the file."""
-
-
-def is_core(path: Path) -> bool:
-    """Whether a file begins as ELF files do; False too for what cannot be read. InputError if it is compressed."""
-    try:
-        # A pipe would wait for its writer.
-        if not stat.S_ISREG(path.stat().st_mode):
-            return False
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError:
-        return False
-    for magic, (name, command) in _COMPRESSED.items():
-        if head.startswith(magic):
-            raise InputError(f"{path} is compressed with {name}", f"Decompress it first: {command} {path}")
-    return head.startswith(b"\x7fELF")
 
 
 class CoreFile:

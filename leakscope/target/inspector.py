@@ -15,7 +15,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from leakscope.errors import AttachError, DumpError, InputError
 from leakscope.target.dump_folder import free_bytes, readable
-from leakscope.target.web import TIMEOUT_S, fetched, parts_of
+from leakscope.target.urls import parts_of
+from leakscope.target.web import TIMEOUT_S, fetched
 
 LIMIT_S = 600.0
 """Without a byte: the whole heap is looked at before the first is sent."""

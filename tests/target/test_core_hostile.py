@@ -22,7 +22,8 @@ from leakscope.target import budget, core_copy
 from leakscope.target.core import read_core
 from leakscope.target.core_clocks import clocks_of
 from leakscope.target.core_copy import Part, gather
-from leakscope.target.core_file import CoreFile, is_core
+from leakscope.target.core_file import CoreFile
+from leakscope.target.core_magic import is_core
 from leakscope.target.core_notes import read_notes
 
 from .cores import (

@@ -29,9 +29,3 @@ def load_v8(path: Path, progress: Progress | None = None) -> tuple[HeapGraph, V8
                 f"{path} is no intact heap snapshot: {error}",
                 "Take it again: v8.writeHeapSnapshot(), or node --heapsnapshot-signal=SIGUSR2.",
             ) from None
-
-
-def is_v8(beginning: bytes) -> bool:
-    """Whether a file that begins so is a heap snapshot of V8."""
-    text = beginning.lstrip(b" \r\n\t")
-    return text.startswith(b"{") and b'"snapshot"' in text[:200] and b'"node_fields"' in text
