@@ -1,7 +1,7 @@
 """Ids for the objects of a heap whose collector moves them: the same way from a root, the same object.
 
 A way is spelled with all its names and keys. What is told by neither, elements of a list or entries whose keys are
-objects, is told by how many there are: of seven where there were five, two are new. A session that has an id of its own
+objects, is told by how many there are: of seven where there were five, the last two are new. A session that has an id of its own
 is known by it wherever it is held, and what belongs to it goes with it.
 """
 
@@ -35,7 +35,7 @@ def ids_by_way(index: HeapIndex) -> Addresses:
     mark = _marks(graph, ways)
     _by_own_id(graph, parent, mark)
     with np.errstate(over="ignore"):
-        mark += _ranks(parent, mark, ways.reached) * _OF_RANK
+        mark += _ranks(parent, mark, ways) * _OF_RANK
         ids = _composed(parent, mark)
     reached = np.zeros(graph.objects, dtype=np.bool_)
     reached[ways.reached] = True
@@ -82,9 +82,13 @@ def _by_own_id(graph: HeapGraph, parent: Int32s, mark: Addresses) -> None:
         mark[nodes] = graph.sessions.id[known] * _OF_EDGE + milliseconds * _OF_CLASS
 
 
-def _ranks(parent: Int32s, mark: Addresses, nodes: Int32s) -> Addresses:
-    """By node: how many that are called as it is, by the same holder, come before it."""
-    order = nodes[np.lexsort((nodes, mark[nodes], parent[nodes]))]
+def _ranks(parent: Int32s, mark: Addresses, ways: Ways) -> Addresses:
+    """By node: how many that are called as it is, by the same holder, come before it.
+
+    Before it in their holder: a list keeps its order, whatever order the collector puts its elements in.
+    """
+    nodes = ways.reached
+    order = nodes[np.lexsort((nodes, ways.edge[nodes], mark[nodes], parent[nodes]))]
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = (parent[order[1:]] != parent[order[:-1]]) | (mark[order[1:]] != mark[order[:-1]])
     first = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))

@@ -13,6 +13,7 @@ from leakscope.analysis.index import HeapIndex
 from leakscope.analysis.moved import ids_by_way
 from leakscope.formats.dumps import HPROF, load_dump
 from leakscope.graph.heap import HeapGraph
+from leakscope.graph.kinds import Ref
 from tests.formats.hprof_made import STEP, Made
 
 FIELDS = 30
@@ -74,3 +75,14 @@ def test_what_is_new_is_counted_however_places_are_mixed(tmp_path: Path) -> None
 def test_ids_are_unique(tmp_path: Path) -> None:
     graph = heap(tmp_path / "a.hprof", seed=4, listed=50)
     assert len(np.unique(ids_by_way(HeapIndex(graph)))) == graph.objects
+
+
+def test_what_came_to_the_end_of_a_list_is_what_is_new(tmp_path: Path) -> None:
+    graphs = [heap(tmp_path / f"{seed}.hprof", seed, listed=5 * seed) for seed in (1, 2, 3)]
+    last = graphs[-1]
+    owner = int(last.types.node[last.types.name.index("app.Main")])
+    held = range(int(last.first_ref[owner]), int(last.first_ref[owner + 1]))
+    (array,) = (int(last.target[at]) for at in held if last.names[int(last.label[at])] == "LIST")
+    of_array = slice(int(last.first_ref[array]), int(last.first_ref[array + 1]))
+    listed = last.target[of_array][last.kind[of_array] == Ref.INDEX]
+    assert Series(tuple(graphs)).born[listed].tolist() == [0] * 5 + [1] * 5 + [2] * 5

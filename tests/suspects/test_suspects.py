@@ -11,16 +11,16 @@ from tests.suspects.judge import judge
 from tests.suspects.programs import UNITS, Program, programs
 from tests.suspects.verdicts import Verdict
 
-ALL_UNDER = (3, 11)
 SOUND, LEAKS = programs("sound"), programs("leaks")
 
 
 def chosen(found: list[Program], has_pace: bool = False) -> pytest.MarkDecorator:
-    """Every program under one interpreter; under each of the others another third of them. With ``has_pace`` only
-    those whose class is not a built-in one, which tells no pace."""
-    others = [one for one in one_per_version() if one.version[:2] != ALL_UNDER]
-    pairs = [(program, one) for one in one_per_version() if one.version[:2] == ALL_UNDER for program in found]
-    pairs += [(program, one) for part, one in enumerate(others) for program in found[part % 3 :: 3]]
+    """Every program under one interpreter, which take turns; ``python -m tests.suspects.table`` runs all under any.
+
+    With ``has_pace`` only those whose class is not a built-in one, which tells no pace.
+    """
+    interpreters = one_per_version()
+    pairs = [(program, interpreters[place % len(interpreters)]) for place, program in enumerate(found)]
     if has_pace:
         pairs = [(program, one) for program, one in pairs if program.expected and "." in program.expected.classes[0]]
     names = [f"{one.name}-{program.path.stem}" for program, one in pairs]
