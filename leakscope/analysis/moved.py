@@ -1,8 +1,8 @@
 """Ids for the objects of a heap whose collector moves them: the same way from a root, the same object.
 
 A way is spelled with all its names and keys. What is told by neither, elements of a list or entries whose keys are
-objects, is told by how many there are: of seven where there were five, the last two are new. A session that has an id of its own
-is known by it wherever it is held, and what belongs to it goes with it.
+objects, is told by how many there are: of seven where there were five, the last two are new. A session that has an
+id of its own is known by it wherever it is held, and what belongs to it goes with it.
 """
 
 from __future__ import annotations

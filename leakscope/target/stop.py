@@ -33,6 +33,7 @@ PATIENCE_S = 2.0
 _FIRST_ATTEMPT_S = 0.1
 _BETWEEN_ATTEMPTS_S = 0.05
 _POLL_S = 0.00005
+_NOTICE_S = 0.1
 _SETTLE_S = 0.001  # until the caller waits: a thread that is put off while it holds the GIL holds up the release
 _WALL = 0x40000000
 _PEEK = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | _WALL
@@ -124,8 +125,10 @@ class _Attempt(Generic[T]):
         with _no_job_control(), hurried():
             try:
                 tracer.start()
-                # Not join(): before Python 3.13 an interrupted join takes the thread for ended.
-                self._released.wait()
+                # Not join(): before Python 3.13 an interrupted join takes the thread for ended. And not once: an
+                # interrupt that strikes on the last steps into a wait does not end that wait.
+                while not self._released.wait(_NOTICE_S):
+                    pass
             except BaseException:
                 self._cancelled.set()
                 if tracer.ident is not None:
