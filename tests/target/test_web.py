@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from leakscope.errors import AttachError, InputError, LeakscopeError, UsageError
-from leakscope.target import inspector, web
+from leakscope.target import inspector, urls, web
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 Talk = Callable[[socket.socket, bytes], None]
@@ -167,8 +167,8 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_profiles_are_asked_for_in_binary_after_a_collection(url: str, asked: str) -> None:
-    assert web.names_profile(url)
-    assert web.profile_url(url) == asked
+    assert urls.names_profile(url)
+    assert urls.profile_url(url) == asked
 
 
 @pytest.mark.parametrize(
@@ -176,4 +176,4 @@ def test_profiles_are_asked_for_in_binary_after_a_collection(url: str, asked: st
 )
 def test_what_is_no_url_of_a_profile(url: str) -> None:
     with pytest.raises(UsageError):
-        web.profile_url(url)
+        urls.profile_url(url)
