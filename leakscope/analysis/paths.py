@@ -193,9 +193,11 @@ def _folds(
 ) -> tuple[Int8s, Int32s]:
     """``(folded, via)`` by entry: whether it is no step of its own; the folded entry that holds it, -1 for most."""
     kind, label = _at(graph.kind, edge), _at(graph.label, edge)
-    fields = [number for number, name in enumerate(graph.names) if name in _FOLDED_FIELDS]
     is_cell = (kind == Ref.CELL) & np.isin(graph.type[node], _type_rows(graph, "cell"))
-    is_field = np.isin(kind, (Ref.INTERNAL, Ref.ATTR)) & np.isin(label, fields)
+    is_field = np.isin(kind, (Ref.INTERNAL, Ref.ATTR)) & (label >= 0)
+    # Of all names, of which keys may have millions, only those that are fields here.
+    fields = [number for number in np.unique(label[is_field]).tolist() if graph.names[number] in _FOLDED_FIELDS]
+    is_field &= np.isin(label, fields)
     folded = (kind == Ref.DICT) | is_field | is_cell
     folded &= asked[node] == 0
     held_by_folded = (parent >= first) & folded[(parent - first).clip(0)]

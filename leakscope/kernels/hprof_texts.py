@@ -1,7 +1,6 @@
 """Masks of the texts of a JVM heap dump, as ``masks.py`` makes them for CPython's."""
 
 import cython
-import numpy as np
 from cython.cimports.leakscope.kernels.masks import Blake2b, add_character
 
 LATIN1, UTF16_LITTLE, UTF16_BIG = range(3)
@@ -11,8 +10,8 @@ _LITTLE = cython.declare(cython.int, 1)
 LONGEST = cython.declare(cython.longlong, 1 << 16)
 
 
-def mask_texts(data, begins, lengths, codings):
-    """48-bit BLAKE2b masks (uint64) of the UTF-8 of texts; all ones for those over 65,536 characters.
+def mask_texts(data, begins, lengths, codings, masks):
+    """Fills ``masks`` (uint64) with 48-bit BLAKE2b masks of the UTF-8 of texts; all ones for over 65,536 characters.
 
     ``begins`` (int64): offsets in ``data`` (uint8); ``lengths`` (int64): in characters of the text's own coding
     (uint8, ``LATIN1`` ...). A begin of -1, or an end behind ``data``, stands for no text.
@@ -21,7 +20,6 @@ def mask_texts(data, begins, lengths, codings):
     begin: cython.longlong[::1] = begins
     length: cython.longlong[::1] = lengths
     coding: cython.const[cython.uchar][::1] = codings
-    masks = np.full(len(begins), 0xFFFF_FFFF_FFFF_FFFF, dtype=np.uint64)
     out: cython.ulonglong[::1] = masks
     size: cython.longlong = len(data)
     hasher: Blake2b = Blake2b()
@@ -33,6 +31,7 @@ def mask_texts(data, begins, lengths, codings):
     big: cython.int
     with cython.nogil:
         for i in range(begin.shape[0]):
+            out[i] = cython.cast(cython.ulonglong, -1)
             at = begin[i]
             end = at + length[i] * (1 if coding[i] == _LATIN1 else 2)
             if at < 0 or length[i] < 0 or length[i] > LONGEST or end > size:
@@ -53,4 +52,3 @@ def mask_texts(data, begins, lengths, codings):
                         at += 2
                 add_character(hasher, code)
             out[i] = hasher.end()
-    return masks

@@ -39,7 +39,7 @@ class Heap:
     def name_number(self) -> dict[str, int]:
         """Index into ``graph.names`` by text; masks of keys, of which there may be millions, are not looked for."""
         names = self.graph.names
-        return {name: number for number, name in enumerate(names) if name[:1] != "#" or len(name) != _MASK_LENGTH}
+        return {name: number for number, name in enumerate(names) if len(name) != _MASK_LENGTH or name[0] != "#"}
 
     def is_a(self, nodes: Int32s, class_name: str) -> Bools:
         """Whether each node's class is, or derives from, the one of that full name; false for node -1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -48,21 +49,25 @@ def build(records: Records, progress: Progress, reveal: bool) -> tuple[HeapGraph
     del records.columns["key"]  # as large as all ids, and asked no more
     layouts = Layouts(classes, names)
     _refuse_short(records, layouts, type)
-    size, model = own_sizes(records, classes, type)
-    progress("references", 0.4)
-    held = find_frames(records)
-    objects, frames = records.objects, len(held.addresses)
-    type = np.append(type, np.full(frames, classes.number_of[FRAME], dtype=np.int32))
-    extra = _extra(records, texts, names, classes, locals_of(names, held, objects))
-    first_ref = np.zeros(objects + frames + 1, dtype=np.int64)
-    writer = Writer(
-        records.data, records.header.id_bytes, records.ids, records["place"], records["tag"], type, layouts.columns
-    )
-    target, kind, label = writer.write(first_ref, _room(records, classes, type, len(extra[0])), extra)
+    with ThreadPoolExecutor(1) as pool:
+        sizes = pool.submit(own_sizes, records, classes, type)
+        progress("references", 0.4)
+        held = find_frames(records)
+        objects, frames = records.objects, len(held.addresses)
+        address = np.append(records["id"], held.addresses)
+        records = records.with_ids(address[:objects])
+        type = np.append(type, np.full(frames, classes.number_of[FRAME], dtype=np.int32))
+        extra = _extra(records, texts, names, classes, locals_of(names, held, objects))
+        first_ref = np.zeros(objects + frames + 1, dtype=np.int64)
+        writer = Writer(
+            records.data, records.header.id_bytes, records.ids, records["place"], records["tag"], type, layouts.columns
+        )
+        target, kind, label = writer.write(first_ref, _room(records, classes, type, len(extra[0])), extra)
+    size, model = sizes.result()
     progress("roots", 0.8)
     strings = Strings(records, layouts, type)
     graph = HeapGraph(
-        address=np.append(records["id"], held.addresses),
+        address=address,
         type=type,
         own_size=np.append(size, np.zeros(frames, dtype=np.int64)),
         flags=_flags(records, frames),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leakscope.formats.layout import MAX_ROWS
+from leakscope.formats.order import ascending
 from leakscope.graph.heap import Addresses, Int32s, Int64s
 from leakscope.kernels import hprof
 from leakscope.kernels.hprof_ids import Ids
@@ -70,6 +71,11 @@ class Records:
         """How many."""
         return len(self.columns["id"])
 
+    def with_ids(self, ids: Addresses) -> Records:
+        """With the same ids in memory that others need as well: a copy less of what is as large as any column."""
+        self.columns["id"] = ids
+        return replace(self, ids=Ids(ids))
+
     def find(self, ids: Addresses) -> Int32s:
         """By id: its object's number, -1 for none."""
         return self.ids.find(ids)
@@ -117,11 +123,11 @@ def _sort_objects(columns: dict[str, npt.NDArray[Any]]) -> int:
         raise Malformed(f"the object at offset {at:,} has an impossible id")
     if bool((id[1:] > id[:-1]).all()):
         return 0
-    order = np.argsort(id, kind="stable")
+    order, ordered = ascending(id)
     first = np.ones(len(id), dtype=np.bool_)
-    np.not_equal(id[order[1:]], id[order[:-1]], out=first[1:])
-    order = order[first]
-    for name in ("id", "place", "tag", "key"):
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    order, columns["id"] = order[first], ordered[first]
+    for name in ("place", "tag", "key"):
         columns[name] = columns[name][order]
     return len(first) - len(order)
 

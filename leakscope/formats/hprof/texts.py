@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,12 +60,19 @@ class Strings:
         declared = self._layouts.declared(name)
         if not declared or not len(nodes):
             return places, kinds
+        records = self._records
         of_type = self._type[nodes]
+        if (of_type == of_type[0]).all() and (records["tag"][nodes] == INSTANCE).all():
+            place = self._layouts.place(int(of_type[0]), declared)
+            if place is not None:
+                places = records["place"][nodes]
+                places += 9 + 2 * records.header.id_bytes + place[0]
+                kinds[:] = place[1]
+            return places, kinds
         at = np.full(len(self._layouts.classes.types.name), -1, dtype=np.int64)
         kind = np.zeros(len(at), dtype=np.uint8)
         for row in np.flatnonzero(np.bincount(of_type, minlength=len(at))).tolist():
             at[row], kind[row] = self._layouts.place(row, declared) or (-1, 0)
-        records = self._records
         there = np.flatnonzero((at[of_type] >= 0) & (records["tag"][nodes] == INSTANCE))
         places[there] = records["place"][nodes[there]] + 9 + 2 * records.header.id_bytes + at[of_type[there]]
         kinds[there] = kind[of_type[there]]
@@ -93,7 +101,6 @@ class Strings:
         place = records["place"][array[entry]] + 5 + records.header.id_bytes
         usable = np.isin(records.data[place + 4], (_CHAR, _BYTE))
         entry, place = entry[usable], place[usable]
-        count = numbers_at(records.data, place, 4).astype(np.int64)
         is_char = records.data[place + 4] == _CHAR
         coder, _ = self.field_places(self._texts_of(nodes)[entry], "coder")
         wide = (numbers_at(records.data, coder, 1) != 0) & ~is_char
@@ -103,7 +110,8 @@ class Strings:
             coding=np.full(len(nodes), LATIN1, dtype=np.uint8),
         )
         found.begin[entry] = place + 5
-        found.length[entry] = np.where(wide, count // 2, count)
+        found.length[entry] = numbers_at(records.data, place, 4)
+        found.length[entry[wide]] //= 2
         found.coding[entry] = np.where(is_char, UTF16_BIG, np.where(wide, UTF16_LITTLE, LATIN1))
         return found
 
@@ -128,7 +136,15 @@ class Strings:
 
     def masks(self, texts: Characters) -> Addresses:
         """48-bit BLAKE2b masks."""
-        return mask_texts(self._records.data, texts.begin, texts.length, texts.coding)
+        masks = np.empty(len(texts.begin), dtype=np.uint64)
+        middle = len(masks) // 2
+
+        def fill(part: slice) -> None:
+            mask_texts(self._records.data, texts.begin[part], texts.length[part], texts.coding[part], masks[part])
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(fill, (slice(middle), slice(middle, None))))
+        return masks
 
     def text(self, node: int, limit: int) -> str | None:
         """The first characters of one text; lone surrogates are replaced."""

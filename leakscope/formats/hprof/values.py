@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from leakscope.formats.hprof.classes import WIDTHS, Classes
 from leakscope.formats.hprof.records import NUMBERS, REFERENCE, Records
-from leakscope.formats.hprof.texts import Strings
+from leakscope.formats.hprof.texts import Characters, Strings
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int8s, Int32s, Int64s
 from leakscope.graph.kinds import Ref
 from leakscope.graph.navigation import references_of
@@ -50,6 +50,7 @@ class JvmValues:
         self._nothing = -1
         self._boxed = _rows(classes, _BOXES)
         self._moment = _rows(classes, _MOMENTS)
+        self._last: tuple[Int32s, Characters] | None = None
 
     def plain_fields(self, nodes: Int32s, name: str) -> Int32s:
         """By node: a number, behind those of objects, for its field ``name`` if that holds a number or nothing.
@@ -102,10 +103,13 @@ class JvmValues:
 
     def masks(self, nodes: Int32s) -> Addresses:
         """48-bit BLAKE2b masks of texts, and of whole numbers as decimal text."""
-        masks = np.full(len(nodes), UNKNOWN_MASK, dtype=np.uint64)
         there = np.flatnonzero((nodes >= 0) & (nodes < self._graph.objects - len(self._graph.frames.node)))
-        texts = self._strings.characters(nodes[there])
-        masks[there] = self._strings.masks(texts)
+        texts = self._characters(nodes[there])
+        self._last = None  # nobody asks a third time
+        masks = known = self._strings.masks(texts)
+        if len(there) < len(nodes):
+            masks = np.full(len(nodes), UNKNOWN_MASK, dtype=np.uint64)
+            masks[there] = known
         other = np.ones(len(nodes), dtype=np.bool_)
         other[there[texts.known]] = False
         rest = np.flatnonzero(other)
@@ -119,7 +123,7 @@ class JvmValues:
         """By node: which of ``wanted`` it is, -1 none. Compared by mask, those of an impossible length not at all."""
         found = np.full(len(nodes), -1, dtype=np.int32)
         there = np.flatnonzero((nodes >= 0) & (nodes < self._graph.objects))
-        texts = self._strings.characters(nodes[there])
+        texts = self._characters(nodes[there])
         lengths = {len(text.encode("utf-16-le", "surrogatepass")) // 2 for text in wanted}
         fit = np.flatnonzero(texts.known & np.isin(texts.length, list(lengths)))
         masks = self._strings.masks(type(texts)(texts.begin[fit], texts.length[fit], texts.coding[fit]))
@@ -131,7 +135,7 @@ class JvmValues:
         """One row of ``longest`` bytes per node: the Latin-1 characters of a text, zeros behind them."""
         rows = np.zeros((len(nodes), longest), dtype=np.uint8)
         there = np.flatnonzero((nodes >= 0) & (nodes < self._graph.objects))
-        texts = self._strings.characters(nodes[there])
+        texts = self._characters(nodes[there])
         for at in np.flatnonzero(texts.known & (texts.length <= longest)).tolist():
             text = self._strings.text(int(nodes[there[at]]), longest) or ""
             raw = text.encode("latin-1", "ignore")
@@ -142,6 +146,13 @@ class JvmValues:
     def text(self, node: int, limit: int = 200) -> str | None:
         """The first characters of one text."""
         return self._strings.text(node, limit) if 0 <= node < self._graph.objects else None
+
+    def _characters(self, nodes: Int32s) -> Characters:
+        """Where the texts stand: an id is asked what it is worth, then for its mask."""
+        if self._last is None or not np.array_equal(nodes, self._last[0]):
+            self._last = None  # before there are two
+            self._last = nodes, self._strings.characters(nodes)
+        return self._last[1]
 
     def _added(self, values: Values) -> Int32s:
         """New numbers for fields that hold ``values``; one for all where all hold the same."""
@@ -172,7 +183,7 @@ class JvmValues:
 
     def _texts(self, found: Values, real: npt.NDArray[np.int64], nodes: Int32s) -> None:
         likely = real[self._strings.rows[self._graph.type[nodes[real]]]]
-        texts = self._strings.characters(nodes[likely])
+        texts = self._characters(nodes[likely])
         found.kind[likely[texts.known]] = Value.TEXT
         found.number[likely[texts.known]] = texts.length[texts.known]
         arrays = real[self._records["tag"][nodes[real]] == NUMBERS]

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from leakscope.formats.order import ascending
 from leakscope.formats.v8.edges import Mapped, map_edges
 from leakscope.formats.v8.identity import identity_facts
 from leakscope.formats.v8.members import Malformed, Meta
@@ -66,7 +67,7 @@ def build(raw: Raw, meta: Meta) -> tuple[HeapGraph, V8Values]:
         frames=frames_of(scripts, raw, number, node_name, names),
         roots=roots,
         names=names.list,
-        facts={**_facts(scripts, words, _of_type("process", types, type_row)), **identity_facts(raw, meta, order)},
+        facts={**_facts(scripts, words, _of_type("process", types, type_row)), **identity_facts(raw, meta, order, ids)},
     )
     return graph, V8Values(graph, words, edges.all_of("number"))
 
@@ -94,8 +95,7 @@ def _by_id(raw: Raw, synthetic: npt.NDArray[np.bool_]) -> tuple[Int32s, Addresse
     others = np.flatnonzero(~synthetic)
     ids = raw.node_id[others].view(np.uint64)
     for again in range(1, _ALIKE + 2):
-        by_id = np.argsort(ids, kind="stable")
-        ordered = ids[by_id]
+        by_id, ordered = ascending(ids)
         twice = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
         if not len(twice):
             break

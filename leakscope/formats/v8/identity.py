@@ -12,7 +12,7 @@ import numpy as np
 
 from leakscope.formats.v8.members import Meta
 from leakscope.formats.v8.tables import Raw
-from leakscope.graph.heap import Int32s, Int64s
+from leakscope.graph.heap import Addresses, Int32s
 
 _PER_OCTAVE = 64
 """Ids that are noted of those between 2^n and 2^(n+1): a snapshot that has many more, younger ones notes the same."""
@@ -21,26 +21,31 @@ _TEXTS = ("string", "concatenated string", "sliced string", "number", "symbol", 
 """Types whose names are the program's data: only their length is noted."""
 
 
-def identity_facts(raw: Raw, meta: Meta, order: Int32s) -> dict[str, object]:
-    """``newest_id``, and ``identities``: what some of the nodes in ``order`` (by id) are, as hashes by id."""
-    own = order[raw.node_id[order] & 1 == 1]
+def identity_facts(raw: Raw, meta: Meta, order: Int32s, ids: Addresses) -> dict[str, object]:
+    """``newest_id``, and ``identities``: what some of the nodes in ``order`` (by id) are, as hashes by id.
+
+    ``ids``: theirs, ascending.
+    """
+    is_own = ids & np.uint64(1) != 0
+    own, ids = order[is_own], ids[is_own]
     texts = {at for at, name in enumerate(meta.node_types) if name in _TEXTS}
     identities = {}
-    for node in own[_sampled(raw.node_id[own])].tolist():
+    sampled = _sampled(ids)
+    for node, id in zip(own[sampled].tolist(), ids[sampled].tolist(), strict=True):
         kind, name = int(raw.node_type[node]), int(raw.node_name[node])
         length = int(raw.texts.end[name] - raw.texts.begin[name])
         said = f"{kind} {length if kind in texts else raw.texts.text(name)}"
-        identities[str(int(raw.node_id[node]))] = blake2b(said.encode(), digest_size=3).hexdigest()
-    return {"newest_id": int(raw.node_id[own[-1]]) if len(own) else 0, "identities": identities}
+        identities[str(id)] = blake2b(said.encode(), digest_size=3).hexdigest()
+    return {"newest_id": int(ids[-1]) if len(ids) else 0, "identities": identities}
 
 
-def _sampled(ids: Int64s) -> Int32s:
+def _sampled(ids: Addresses) -> Int32s:
     """Places in ``ids`` (ascending): in each octave those whose ids, spread by a hash, come first."""
-    edges = np.searchsorted(ids, 1 << np.arange(63, dtype=np.int64)).tolist()
+    edges = np.searchsorted(ids, np.uint64(1) << np.arange(63, dtype=np.uint64)).tolist()
     parts = []
     for low, high in zip(edges, [*edges[1:], len(ids)], strict=True):
         if low == high:
             continue
-        spread = ids[low:high].astype(np.uint64) * _SPREAD
+        spread = ids[low:high] * _SPREAD
         parts.append(low + np.argpartition(spread, min(_PER_OCTAVE, len(spread) - 1))[:_PER_OCTAVE])
     return np.concatenate(parts).astype(np.int32)

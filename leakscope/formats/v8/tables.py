@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,35 +107,40 @@ def read_tables(data: mmap.mmap, members: Members, progress: Progress | None = N
     meta = members.meta
     tell = progress or (lambda stage, done: None)
     tell("nodes", 0.0)
-    fields = meta.node_fields
-    node = _columns(view, members.span("nodes"), len(fields), meta.nodes, "nodes", {
-        fields.index("type"): (np.uint8, 1), fields.index("name"): (np.int32, 1), fields.index("id"): (np.int64, 1),
-        fields.index("self_size"): (np.int64, 1), fields.index("edge_count"): (np.int32, 1),
-    })  # fmt: skip
-    counts = node[fields.index("edge_count")]
-    first = np.zeros(meta.nodes + 1, dtype=np.int64)
-    np.cumsum(counts, out=first[1:])
-    if int(first[-1]) != meta.edges:
-        raise Malformed(f"its nodes count {int(first[-1]):,} edges, its description {meta.edges:,}")
-    tell("edges", 0.3)
-    names = meta.edge_fields
-    edge = _columns(view, members.span("edges"), len(names), meta.edges, "edges", {
-        names.index("type"): (np.uint8, 1), names.index("name_or_index"): (np.int32, 1),
-        names.index("to_node"): (np.int32, len(fields)),
-    })  # fmt: skip
-    tell("texts", 0.8)
-    start, stop = members.span("strings")
-    begin, end = v8.texts(view, start, stop, v8.matching_quotes(view, start, stop) // 2 + 1)
-    if len(begin) and int(begin[-1]) < 0:
-        raise Malformed(f"what stands at offset {-1 - int(begin[-1])} is no text")
+    fields, names = meta.node_fields, meta.edge_fields
+    with ThreadPoolExecutor(2) as pool:
+        edge_columns = pool.submit(_columns, view, members.span("edges"), len(names), meta.edges, "edges", {
+            names.index("type"): (np.uint8, 1), names.index("name_or_index"): (np.int32, 1),
+            names.index("to_node"): (np.int32, len(fields)),
+        })  # fmt: skip
+        node = pool.submit(_columns, view, members.span("nodes"), len(fields), meta.nodes, "nodes", {
+            fields.index("type"): (np.uint8, 1), fields.index("name"): (np.int32, 1),
+            fields.index("id"): (np.int64, 1), fields.index("self_size"): (np.int64, 1),
+            fields.index("edge_count"): (np.int32, 1),
+        }).result()  # fmt: skip
+        texts = pool.submit(_texts, view, *members.span("strings"))
+        first = np.zeros(meta.nodes + 1, dtype=np.int64)
+        np.cumsum(node[fields.index("edge_count")], out=first[1:])
+        if int(first[-1]) != meta.edges:
+            raise Malformed(f"its nodes count {int(first[-1]):,} edges, its description {meta.edges:,}")
+        tell("edges", 0.5)
+        edge = edge_columns.result()
+        tell("texts", 0.8)
     located, line = _locations(view, members, len(fields))
     edges = RawEdges(edge[names.index("type")], edge[names.index("name_or_index")], edge[names.index("to_node")])
     raw = Raw(
         node[fields.index("type")], node[fields.index("name")], node[fields.index("id")],
-        node[fields.index("self_size")], first, edges, located, line, Texts(view, begin, end),
+        node[fields.index("self_size")], first, edges, located, line, texts.result(),
     )  # fmt: skip
     _check(raw, edges, meta)
     return raw
+
+
+def _texts(view: Bytes, start: int, stop: int) -> Texts:
+    begin, end = v8.texts(view, start, stop, v8.matching_quotes(view, start, stop) // 2 + 1)
+    if len(begin) and int(begin[-1]) < 0:
+        raise Malformed(f"what stands at offset {-1 - int(begin[-1])} is no text")
+    return Texts(view, begin, end)
 
 
 def _columns(
