@@ -27,6 +27,8 @@ _PEERS = _ROOT / "fixtures" / "bench" / "v8_peers"
 _CLASS = "Tracker"
 _SIZE = re.compile(r"retained size: (\d+)")
 _LEAKS = re.compile(r"found (\d+) leak")
+_TIMES = 2
+"""Of each tool the faster run counts: the first one after a while finds memory that the host took back."""
 _ROUNDS = ("baseline", "target", "final")
 
 
@@ -55,7 +57,8 @@ def report(sessions: int, with_peers: bool) -> list[str]:
     headings_found = ["tool", "wall s", "times ours", "CPU s", "peak RSS MB", "finds"]
     rows_found = [[each.tool, *_figures(each, found[0]), each.answer] for each in found]
     return [
-        f"V8 heap snapshot, {size / 1e6:,.0f} MB, {sessions:,} leaked sessions: load, retained sizes of all, chains",
+        f"V8 heap snapshot, {size / 1e6:,.0f} MB, {sessions:,} leaked sessions: load, retained sizes of all, chains; "
+        f"best of {_TIMES}",
         "", *table(headings, rows), "",
         f"Three snapshots with {max(sessions // 20, 50):,} sessions more in each: what is found without being told",
         "", *table(headings_found, rows_found),
@@ -69,7 +72,7 @@ def _written(folder: Path, sessions: int, *names: str) -> list[Path]:
 
 def _ours(file: Path) -> tuple[Took, int]:
     """Loading, retained sizes and the chains of all sessions are timed; the tracker is asked for afterwards."""
-    timed = leakscope("chains", file, "--class", "Session")
+    timed = min((leakscope("chains", file, "--class", "Session") for _ in range(_TIMES)), key=lambda done: done.wall_s)
     done = leakscope("chains", file, "--class", _CLASS)
     (cluster,) = [each for each in done.answer["clusters"] if each["class"] == _CLASS]
     took = Took("leakscope", timed.wall_s, timed.cpu_s, timed.peak_rss_bytes, f"{cluster['retained_bytes']:,}")
@@ -78,8 +81,8 @@ def _ours(file: Path) -> tuple[Took, int]:
 
 def _peers(file: Path, tracker: int) -> list[Took]:
     home = _peers_home()
-    devtools = _timed("DevTools engine", home, "node", "--max-old-space-size=8000", "devtools.mjs", file, _CLASS)
-    memlab = _timed("memlab", home, *_memlab("analyze", "object", "--snapshot", file, "--node-id", str(tracker)))
+    devtools = _best("DevTools engine", home, "node", "--max-old-space-size=8000", "devtools.mjs", file, _CLASS)
+    memlab = _best("memlab", home, *_memlab("analyze", "object", "--snapshot", file, "--node-id", str(tracker)))
     return [
         replace(devtools, answer=f"{int(devtools.answer):,}"),
         replace(memlab, answer=f"{int(_told(_SIZE, memlab)):,}"),
@@ -120,6 +123,10 @@ def _peers_home() -> Path:
         run("npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts")
 
     return kept("v8-peers", make)
+
+
+def _best(tool: str, home: Path, *command: str | Path) -> Took:
+    return min((_timed(tool, home, *command) for _ in range(_TIMES)), key=lambda took: took.wall_s)
 
 
 def _timed(tool: str, home: Path, *command: str | Path) -> Took:

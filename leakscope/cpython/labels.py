@@ -15,6 +15,7 @@ from leakscope.cpython.threads import read_int
 from leakscope.cpython.written import WrittenNames, ranges
 from leakscope.graph.heap import Labels
 from leakscope.graph.kinds import Ref
+from leakscope.graph.values import shown_masks
 from leakscope.kernels import _columns
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s
 from leakscope.kernels._shapes import UNRESOLVED, Column, Shape, Trait
@@ -118,7 +119,7 @@ def _masked_keys(heap: HeapMemory, found: Found, shapes: ShapeTable, refs: Refer
     keys = keys[shapes.are(Shape.STR, found.rows[keys])][:_MOST_MASKED]
     masks = mask_texts(heap.paged, kernel_layout(heap), found.offsets[keys])
     readable = masks < _UNREADABLE
-    texts = [names.add(shown_mask(mask)) for mask in masks[readable].tolist()]
+    texts = [names.add(text) for text in shown_masks(masks[readable])]
     return Labels(keys[readable], np.array(texts, np.int32))
 
 

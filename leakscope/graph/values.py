@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from leakscope.graph.heap import Addresses, Floats, Int8s, Int32s
 
 UNKNOWN_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+_AT_ONCE = 1 << 16
 
 
 class Value(IntEnum):
@@ -92,3 +96,15 @@ class PlainFields(Protocol):
         The other methods take such numbers like nodes, for as long as the source lives.
         """
         ...
+
+
+def shown_masks(masks: Addresses) -> list[str]:
+    """``#`` and 12 hexadecimal digits of each: of millions, several times as fast as one by one."""
+    shown: list[str] = []
+    for first in range(0, len(masks), _AT_ONCE):
+        pairs = masks[first : first + _AT_ONCE].astype(">u8").view(np.uint8).reshape(-1, 8)[:, 2:]
+        characters = np.empty((len(pairs), 13), dtype=np.uint32)
+        characters[:, 0] = ord("#")
+        characters[:, 1::2], characters[:, 2::2] = _DIGITS[pairs >> 4], _DIGITS[pairs & 15]
+        shown += characters.view("U13").ravel().tolist()
+    return shown

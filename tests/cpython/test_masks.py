@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leakscope.cpython.labels import shown_mask
 from leakscope.cpython.layouts import layout_for
+from leakscope.graph.values import shown_masks
 from leakscope.kernels.layout import Layout
 from leakscope.kernels.masks import mask_texts
 from leakscope.kernels.memory import Memory
@@ -50,3 +52,14 @@ def test_lengths_around_the_block(length: int) -> None:
 def test_a_text_too_long_has_no_mask() -> None:
     """Nobody's key."""
     assert mask("k" * 70_000) == (1 << 64) - 1
+
+
+@given(st.lists(st.integers(0, (1 << 48) - 1)))
+def test_many_are_shown_as_one_is(masks: list[int]) -> None:
+    assert shown_masks(np.array(masks, np.uint64)) == [shown_mask(each) for each in masks]
+
+
+def test_more_than_fit_at_once_are_shown() -> None:
+    masks = np.arange(1 << 17, dtype=np.uint64) << np.uint64(31)
+    assert shown_masks(masks)[-1] == shown_mask(int(masks[-1]))
+    assert len(shown_masks(masks)) == len(masks)

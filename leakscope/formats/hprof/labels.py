@@ -7,9 +7,9 @@ import numpy as np
 from leakscope.formats.hprof.layout import Layouts
 from leakscope.formats.hprof.names import Names
 from leakscope.formats.hprof.texts import Strings
-from leakscope.graph.heap import Addresses, Int8s, Int32s, Int64s, Labels
+from leakscope.graph.heap import Int8s, Int32s, Int64s, Labels
 from leakscope.graph.kinds import Origin, Ref
-from leakscope.graph.values import UNKNOWN_MASK
+from leakscope.graph.values import UNKNOWN_MASK, shown_masks
 
 _MOST = 2_000_000
 """Keys beyond these are shown by their class; a name each would outgrow the graph."""
@@ -40,7 +40,7 @@ def key_labels(
     else:
         masks = strings.masks(texts)[texts.known]
         readable = masks != np.uint64(UNKNOWN_MASK)
-        keys, said = keys[readable], names.append_all(_written(masks[readable]))
+        keys, said = keys[readable], names.append_all(shown_masks(masks[readable]))
     other = ~np.isin(called.node, keys)
     node, name = np.append(keys, called.node[other]), np.append(said, called.name[other])
     order = np.argsort(node, kind="stable")
@@ -63,9 +63,3 @@ def _class_variables(
     pairs = zip(owner.tolist(), label[position].tolist(), strict=True)
     said = [f"{types.name[row_of_class[holder]]}.{names.list[name]}" for holder, name in pairs]
     return Labels(node.astype(np.int32), names.append_all(said))
-
-
-def _written(masks: Addresses) -> list[str]:
-    """``#`` and 12 digits each."""
-    digits = masks.astype(">u8").tobytes().hex()
-    return ["#" + digits[at + 4 : at + 16] for at in range(0, len(digits), 16)]

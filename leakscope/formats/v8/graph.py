@@ -19,7 +19,7 @@ from leakscope.formats.v8.types import types_of
 from leakscope.formats.v8.values import V8Values, Words, words_of
 from leakscope.graph.heap import Addresses, HeapGraph, Int32s, Labels, Types
 from leakscope.graph.kinds import Node, Ref
-from leakscope.graph.values import UNKNOWN_MASK
+from leakscope.graph.values import UNKNOWN_MASK, shown_masks
 from leakscope.kernels.edges import Edges
 from leakscope.kernels.traverse import reach
 
@@ -110,4 +110,4 @@ def _labels(words: Words, edges: Mapped, names: Interned) -> Labels:
     keys, _ = distinct(edges.label[edges.kind == Ref.KEY], len(words.name))
     masks = words.masks(keys.astype(np.int32))
     known = masks != UNKNOWN_MASK
-    return Labels(keys[known].astype(np.int32), names.add_all([f"#{mask:012x}" for mask in masks[known].tolist()]))
+    return Labels(keys[known].astype(np.int32), names.add_all(shown_masks(masks[known])))
