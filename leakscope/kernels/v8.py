@@ -129,15 +129,18 @@ def mask_texts(data, begins, ends):
     return masks
 
 
-def mask_ropes(data, begins, ends, firsts, seconds, ropes):
+def mask_ropes(data, begins, ends, names, is_text, firsts, seconds, ropes):
     """As ``mask_texts``, of texts in pieces: of each node in ``ropes`` (int32).
 
-    By node: ``begins`` and ``ends`` of a text, -1 for others; the pieces of a rope, ``firsts`` and ``seconds`` (int32),
-    -1 for others. All ones also for what has hundreds of pieces, lacks one, or has a long one.
+    By node: which of the texts it is, ``names`` (int32), if ``is_text`` (uint8) says so; the pieces of a rope,
+    ``firsts`` and ``seconds`` (int32), -1 for others. All ones also for what has hundreds of pieces, lacks one, or has
+    a long one.
     """
     byte: cython.const[cython.uchar][::1] = data
     begin: cython.longlong[::1] = begins
     last: cython.longlong[::1] = ends
+    name: cython.int[::1] = names
+    whole: cython.const[cython.uchar][::1] = is_text
     first: cython.int[::1] = firsts
     second: cython.int[::1] = seconds
     rope: cython.int[::1] = ropes
@@ -166,10 +169,10 @@ def mask_ropes(data, begins, ends, firsts, seconds, ropes):
                     pending[count + 1] = first[node]
                     count += 2
                     continue
-                if node < 0 or begin[node] < 0 or last[node] - begin[node] > 65536:
+                if node < 0 or not whole[node] or last[name[node]] - begin[name[node]] > 65536:
                     count = 257
                     break
-                for at in range(begin[node], last[node]):
+                for at in range(begin[name[node]], last[name[node]]):
                     if byte[at] == 92:
                         count = 257
                         break

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from leakscope.formats.v8.plain import Plain
 from leakscope.formats.v8.scripts import Scripts
 from leakscope.formats.v8.tables import Raw, Texts
-from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s, Int64s
+from leakscope.graph.heap import Addresses, HeapGraph, Int8s, Int32s
 from leakscope.graph.values import UNKNOWN_MASK, Value, Values
 from leakscope.kernels import v8
 
@@ -42,17 +41,15 @@ class Words:
         found[text] = self.texts.masks(self.name[nodes[text]])
         rope = there & (self.first[nodes.clip(0)] >= 0)
         if rope.any():
-            found[rope] = v8.mask_ropes(self.texts.data, *self._spans, self.first, self.second, nodes[rope])
+            found[rope] = v8.mask_ropes(
+                self.texts.data, self.texts.begin, self.texts.end, self.name, self.is_text.view(np.uint8),
+                self.first, self.second, nodes[rope],
+            )  # fmt: skip
         for at in np.flatnonzero(rope & (found == UNKNOWN_MASK)).tolist():
             content = self.text(int(nodes[at]), _LONGEST)
             if content is not None:
                 found[at] = mask_of(content)
         return found
-
-    @cached_property
-    def _spans(self) -> tuple[Int64s, Int64s]:
-        """By node: where its text begins and ends in the file; it begins at -1 if it is none."""
-        return np.where(self.is_text, self.texts.begin[self.name], -1), self.texts.end[self.name]
 
     def text(self, node: int, limit: int) -> str | None:
         """The first characters of a text, put together where it is in pieces; None for what is none."""
