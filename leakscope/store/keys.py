@@ -12,7 +12,7 @@ from leakscope.store.address import Address
 from leakscope.store.connection import Command, Connection, Refused, Reply, refusal
 from leakscope.store.masks import Seen
 
-BATCH = 20
+BATCH = 10
 """Keys of one write: few enough that another client waits for less than a tenth of a millisecond."""
 NO_EXPIRY = -1
 
