@@ -37,6 +37,9 @@ def keep_outermost(memory: Memory, pages, offsets, rows, basic, itemsize, count_
                 end = inline_end(memory, cython.address(page[0]), place[i], size[row[i]], item[row[i]], rule[row[i]])
                 if end < 0 or place[i] - before[row[i]] < taken_until:
                     continue
+                # The hash of bytes is no type's address: it is the next object, and this the slack of the one before.
+                if not before[row[i]] and item[row[i]] == 1 and i + 1 < total and place[i + 1] == place[i] + 16:
+                    continue
                 # The next that is sure; it never goes back, so that all looks ahead together are one pass.
                 sure = max(sure, i + 1)
                 while (

@@ -9,8 +9,8 @@ from leakscope.kernels.memory import Memory
 from leakscope.kernels.outermost import keep_outermost
 
 PAGE = 0x7F0000000000
-TUPLE, LIST, NUMBER = range(3)
-BASIC, ITEM, RULE, HEAD = [24, 40, 24], [8, 0, 0], [1, 0, 0], [16, 16, 0]
+TUPLE, LIST, NUMBER, BYTES = range(4)
+BASIC, ITEM, RULE, HEAD = [24, 40, 24, 33], [8, 0, 0, 1], [1, 0, 0, 1], [16, 16, 0, 0]
 AT = 0x100
 """Where the tuple is; it reaches to ``END`` by its ``ob_size``."""
 END = AT + 24 + 100 * 8
@@ -92,3 +92,13 @@ def test_behind_its_end_nothing_speaks_against_it(memory: Bytes) -> None:
     memory.add(END + 0x80, LIST)
     memory.link(END + 0x40, END + 0x80)
     assert memory.kept() == [AT, END + 0x40, END + 0x80]
+
+
+@pytest.mark.parametrize(("behind", "kept"), [(16, [END + 0x50]), (32, [END + 0x40])])
+def test_bytes_whose_hash_is_a_class_are_the_slack_before_an_object(behind: int, kept: list[int]) -> None:
+    """The last letter of a text and a word of what was there before: they reach over the next block's object."""
+    memory = Bytes()
+    memory.add(END + 0x40, BYTES, ord("e"))
+    memory.words[(END + 0x40) // 8 + 2] = 10  # what would be its length
+    memory.add(END + 0x40 + behind, NUMBER, 10)
+    assert memory.kept() == kept
