@@ -13,14 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.commands import leakscope, say, table
 from tests.cache import kept, run
 
+T = TypeVar("T")
 _ROOT = Path(__file__).resolve().parents[1]
 _PROGRAM = _ROOT / "fixtures" / "bench" / "sessions_v8.js"
 _PEERS = _ROOT / "fixtures" / "bench" / "v8_peers"
@@ -72,7 +76,7 @@ def _written(folder: Path, sessions: int, *names: str) -> list[Path]:
 
 def _ours(file: Path) -> tuple[Took, int]:
     """Loading, retained sizes and the chains of all sessions are timed; the tracker is asked for afterwards."""
-    timed = min((leakscope("chains", file, "--class", "Session") for _ in range(_TIMES)), key=lambda done: done.wall_s)
+    timed = _best(lambda: leakscope("chains", file, "--class", "Session"))
     done = leakscope("chains", file, "--class", _CLASS)
     (cluster,) = [each for each in done.answer["clusters"] if each["class"] == _CLASS]
     took = Took("leakscope", timed.wall_s, timed.cpu_s, timed.peak_rss_bytes, f"{cluster['retained_bytes']:,}")
@@ -81,8 +85,10 @@ def _ours(file: Path) -> tuple[Took, int]:
 
 def _peers(file: Path, tracker: int) -> list[Took]:
     home = _peers_home()
-    devtools = _best("DevTools engine", home, "node", "--max-old-space-size=8000", "devtools.mjs", file, _CLASS)
-    memlab = _best("memlab", home, *_memlab("analyze", "object", "--snapshot", file, "--node-id", str(tracker)))
+    engine = ("node", "--max-old-space-size=8000", "devtools.mjs", file, _CLASS)
+    asked = _memlab("analyze", "object", "--snapshot", file, "--node-id", str(tracker))
+    devtools = _best(lambda: _timed("DevTools engine", home, *engine))
+    memlab = _best(lambda: _timed("memlab", home, *asked))
     return [
         replace(devtools, answer=f"{int(devtools.answer):,}"),
         replace(memlab, answer=f"{int(_told(_SIZE, memlab)):,}"),
@@ -125,8 +131,9 @@ def _peers_home() -> Path:
     return kept("v8-peers", make)
 
 
-def _best(tool: str, home: Path, *command: str | Path) -> Took:
-    return min((_timed(tool, home, *command) for _ in range(_TIMES)), key=lambda took: took.wall_s)
+def _best(run: Callable[[], T]) -> T:
+    """The fastest of some runs of one tool."""
+    return min((run() for _ in range(_TIMES)), key=attrgetter("wall_s"))
 
 
 def _timed(tool: str, home: Path, *command: str | Path) -> Took:

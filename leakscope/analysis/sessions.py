@@ -20,7 +20,7 @@ from leakscope.findings.sessions import SessionClass, SessionItem, SessionReport
 from leakscope.graph.heap import HeapGraph, Int32s
 from leakscope.graph.kinds import Fact, Node
 from leakscope.graph.names import class_name
-from leakscope.graph.values import UNKNOWN_MASK
+from leakscope.graph.values import UNKNOWN_MASK, shown_mask
 from leakscope.sessions.names import NOT_INSTANCES, says_session
 from leakscope.sessions.rules import CATEGORIES
 
@@ -246,7 +246,7 @@ def _item(index: HeapIndex, known: SessionFacts, which: int, held: str, earlier:
 
 
 def _mask(mask: int) -> str | None:
-    return None if mask == UNKNOWN_MASK else f"#{mask:012x}"
+    return None if mask == UNKNOWN_MASK else shown_mask(mask)
 
 
 def _name(graph: HeapGraph, index: np.int32) -> str | None:

@@ -15,7 +15,7 @@ from leakscope.cpython.threads import read_int
 from leakscope.cpython.written import WrittenNames, ranges
 from leakscope.graph.heap import Labels
 from leakscope.graph.kinds import Ref
-from leakscope.graph.values import shown_masks
+from leakscope.graph.values import shown_mask, shown_masks
 from leakscope.kernels import _columns
 from leakscope.kernels._arrays import Int32s, Int64s, UInt8s
 from leakscope.kernels._shapes import UNRESOLVED, Column, Shape, Trait
@@ -131,11 +131,6 @@ def _mark_namespaces(refs: References, spaces: Namespaces) -> None:
         positions = ranges(start[small], end[small])
         entries = positions[refs.kind[positions] == Ref.KEY | UNRESOLVED]
         refs.kind[entries] = kind | UNRESOLVED
-
-
-def shown_mask(mask: int) -> str:
-    """How a masked text is written."""
-    return f"#{mask:012x}"
 
 
 class _Texts:

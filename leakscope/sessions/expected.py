@@ -12,7 +12,7 @@ import numpy.typing as npt
 from leakscope.graph.heap import Addresses, Floats, HeapGraph, Int32s, Sessions
 from leakscope.graph.kinds import Fact, Node, Ref
 from leakscope.graph.navigation import references_of, rows_of
-from leakscope.graph.values import UNKNOWN_MASK, Value
+from leakscope.graph.values import UNKNOWN_MASK, Value, shown_mask
 from leakscope.sessions.paths import Heap
 from leakscope.sessions.steps import Name
 
@@ -109,7 +109,7 @@ def _groups(heap: Heap, expected: Expectations, now: float) -> list[dict[str, An
 def _reason(heap: Heap, node: int, written: bool, mask: np.uint64) -> str | None:
     """As it is if it stands in somebody's code, else masked: it may hold data. None if there is none."""
     text = heap.source.text(node, _LONGEST_REASON)
-    return text if written or not text else f"#{mask:012x}"
+    return text if written or not text else shown_mask(int(mask))
 
 
 def _is_literal(graph: HeapGraph, nodes: Int32s) -> npt.NDArray[np.bool_]:

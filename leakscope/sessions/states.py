@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from leakscope.graph.heap import Int32s
-from leakscope.graph.values import UNKNOWN_MASK, Value, Values
+from leakscope.graph.values import UNKNOWN_MASK, Value, Values, shown_mask
 from leakscope.sessions.evaluation import ENUM, ENUM_FIELDS
 from leakscope.sessions.paths import Heap
 
@@ -68,7 +68,7 @@ def _texts(found: Int32s, heap: Heap, values: Values, nodes: Int32s, states: dic
     others = entries[which < 0]
     different, inverse = np.unique(heap.source.masks(nodes[others]), return_inverse=True)
     if len(different) <= MOST_MASKED:
-        texts = np.array([number(f"#{mask:012x}") if mask != UNKNOWN_MASK else -1 for mask in different.tolist()])
+        texts = np.array([number(shown_mask(mask)) if mask != UNKNOWN_MASK else -1 for mask in different.tolist()])
         found[others] = texts[inverse] if len(others) else -1
 
 

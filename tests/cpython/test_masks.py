@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscope.cpython.labels import shown_mask
 from leakscope.cpython.layouts import layout_for
-from leakscope.graph.values import shown_masks
+from leakscope.graph.values import shown_mask, shown_masks
 from leakscope.kernels.layout import Layout
 from leakscope.kernels.masks import mask_texts
 from leakscope.kernels.memory import Memory
